@@ -1,0 +1,21 @@
+"""The table of contents. Start it with: streamlit run app.py"""
+
+import streamlit as st
+
+from pages.ui import live, theme
+
+st.set_page_config(page_title="Policy gradients, hands on", page_icon="🤸", layout="wide")
+theme.warm_up()
+live.renew_lease()
+
+page = st.navigation(
+    {
+        "": [st.Page("pages/home.py", title="Start here", icon=":material/home:", default=True)],
+        "Labs": [
+            st.Page(
+                "pages/7_train.py", title="Train", icon=":material/play_circle:", url_path="train"
+            ),
+        ],
+    }
+)
+page.run()

@@ -1,0 +1,7 @@
+"""Training jobs and the browser session they belong to."""
+
+from __future__ import annotations
+
+
+def renew_lease() -> None:
+    """placeholder"""

@@ -1,0 +1,52 @@
+"""How good is an agent? Fresh episodes, apart from training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pgcore.agents import Agent
+from pgcore.environments import make_vec
+from pgcore.networks import numpy_forward
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Undiscounted returns and lengths of whole episodes, one an environment."""
+
+    returns: tuple[float, ...]
+    lengths: tuple[int, ...]
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.returns))
+
+
+def evaluate(agent: Agent, env_id: str, episodes: int = 100, seed: int = 0) -> Evaluation:
+    """Play fresh episodes side by side with actions sampled from the policy.
+
+    Every environment plays exactly one episode, to its end: stopping after the first so many
+    ends would favour short episodes.
+
+    Args:
+        agent: not changed; its generator is not used.
+        env_id: where to play.
+        episodes: how many.
+        seed: of the environments and the actions; training's numbers are left alone.
+    """
+    envs = make_vec(env_id, episodes)
+    noise = np.random.default_rng([seed, 1])
+    logits = numpy_forward(agent.policy)
+    obs, _ = envs.reset(seed=seed)
+    playing = np.ones(episodes, dtype=bool)
+    returns, lengths = np.zeros(episodes), np.zeros(episodes, dtype=np.int64)
+    while playing.any():
+        scores = logits(np.asarray(obs, dtype=np.float32))
+        actions = (scores + noise.gumbel(size=scores.shape)).argmax(axis=-1)
+        obs, rewards, terminated, truncated, _ = envs.step(actions)
+        returns += rewards * playing
+        lengths += playing
+        playing &= ~(terminated | truncated)
+    envs.close()
+    return Evaluation(tuple(returns.tolist()), tuple(lengths.tolist()))

@@ -1,0 +1,285 @@
+"""Rollout, then update: the one loop that every agent trains in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pgcore import agents
+from pgcore.agents import Agent, Loss
+from pgcore.config import TrainConfig
+from pgcore.environments import make_vec, sizes
+from pgcore.losses import (
+    approx_kl,
+    clip_fraction,
+    explained_variance,
+    zero_gradient_fraction,
+)
+from pgcore.networks import numpy_forward
+from pgcore.returns import discounted_returns, gae
+from pgcore.trajectory import TrajData
+
+# Networks this small lose more by splitting a product over cores than they gain, and a sum's
+# rounding must not depend on how many cores a machine has.
+torch.set_num_threads(1)
+
+
+@dataclass(frozen=True)
+class UpdateStats:
+    """One update, in numbers. None: the quantity does not exist for this algorithm."""
+
+    update: int
+    """Counts from 1."""
+    env_steps: int
+    """Rows collected since the start, reset rows included."""
+    seconds: float = field(compare=False)
+    """Time spent in rollouts and updates since the start; the only field that varies."""
+    episode_returns: tuple[float, ...]
+    """Undiscounted returns of the episodes that ended in this rollout."""
+    episode_lengths: tuple[int, ...]
+    """Their lengths in steps."""
+    reward_per_step: float
+    """Mean reward over all rows: the homework's "Reward", blind on CartPole."""
+    policy_loss: float
+    """Mean over the update's gradient steps."""
+    value_loss: float | None
+    """Mean over the gradient steps, in units of (return / value_scale)^2."""
+    entropy: float
+    """Mean entropy of the policy, in nats, over the gradient steps."""
+    approx_kl: float | None
+    """Mean of ratio - 1 - log ratio over all samples of all epochs, in nats."""
+    clip_fraction: float | None
+    """Share of those samples with |ratio - 1| > eps."""
+    zero_gradient_fraction: float | None
+    """Share of those samples where min picked the clipped branch."""
+    explained_variance: float | None
+    """Of the returns by the values, before the update."""
+    grad_norm: float
+    """Mean norm of the gradient before it is clipped."""
+    learning_rate: float
+    """Adam's step size in this update."""
+
+
+class Trainer:
+    """Runs one config. The presets differ by fields alone; there is one loop.
+
+    Args:
+        config: what to train.
+    Raises:
+        ConfigError: if the environment does not fit.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.n_obs, self.n_actions = sizes(config.env_id)
+        self.agent: Agent = agents.make(config, self.n_obs, self.n_actions)
+        networks = [self.agent.policy] + [self.agent.value] * self.agent.uses_value
+        self.parameters = [weight for network in networks for weight in network.parameters()]
+        self.optimizer = torch.optim.Adam(
+            self.parameters, lr=config.learning_rate, eps=config.adam_eps, fused=True
+        )
+        self.envs = make_vec(config.env_id, config.n_envs)
+        env_seed, noise_seed, shuffle_seed = np.random.SeedSequence(config.seed).generate_state(3)
+        self.noise = np.random.default_rng(noise_seed)
+        self.shuffle = torch.Generator().manual_seed(int(shuffle_seed))
+        self.update_count = 0
+        self.seconds = 0.0
+        self.obs, _ = self.envs.reset(seed=int(env_seed))
+        self.resetting = np.zeros(config.n_envs, dtype=bool)
+        self.running_returns = np.zeros(config.n_envs)
+        self.running_lengths = np.zeros(config.n_envs, dtype=np.int64)
+        self.finished: list[tuple[float, int]] = []
+        self.traj: TrajData | None = None
+
+    def run(self) -> Iterator[UpdateStats]:
+        """Train until config.n_updates, yielding the numbers of each update."""
+        while self.update_count < self.config.n_updates:
+            started = time.perf_counter()
+            self.rollout()
+            stats = self.update()
+            self.seconds += time.perf_counter() - started
+            yield stats
+
+    def rollout(self) -> TrajData:
+        """Act for n_steps in every environment, without a graph.
+
+        Actions are drawn by the Gumbel-max trick, argmax(logits + noise), which samples from the
+        categorical distribution: one array of noise serves the whole rollout.
+        """
+        config = self.config
+        shape = (config.n_steps, config.n_envs)
+        states = np.empty((*shape, self.n_obs), np.float32)
+        actions = np.empty(shape, np.int64)
+        rewards = np.empty(shape, np.float32)
+        terminated, truncated, valid = (np.empty(shape, bool) for _ in range(3))
+        if config.reset_each_rollout and self.update_count > 0:
+            self._start_episodes()
+        self.finished = []
+        logits = numpy_forward(self.agent.policy)
+        noise = self.noise.gumbel(size=(*shape, self.n_actions)).astype(np.float32)
+        for t in range(config.n_steps):
+            states[t] = self.obs
+            valid[t] = ~self.resetting
+            actions[t] = (logits(states[t]) + noise[t]).argmax(axis=-1)
+            self.obs, rewards[t], terminated[t], truncated[t], _ = self.envs.step(actions[t])
+            self._count_episodes(rewards[t], terminated[t] | truncated[t])
+        traj = TrajData(config.n_steps, config.n_envs, self.n_obs, self.n_actions)
+        traj.states, traj.actions = torch.from_numpy(states), torch.from_numpy(actions)
+        traj.rewards, traj.valid = torch.from_numpy(rewards), torch.from_numpy(valid)
+        traj.terminated, traj.truncated = torch.from_numpy(terminated), torch.from_numpy(truncated)
+        traj.not_dones = 1 - (traj.terminated | traj.truncated).float()
+        traj.successors = torch.from_numpy(np.asarray(self.obs, dtype=np.float32).copy())
+        self.traj = traj
+        return traj
+
+    def _start_episodes(self) -> None:
+        self.obs, _ = self.envs.reset()
+        self.resetting[:] = False
+        self.running_returns[:] = 0
+        self.running_lengths[:] = 0
+
+    def _count_episodes(self, rewards: np.ndarray, done: np.ndarray) -> None:
+        self.running_returns += rewards
+        self.running_lengths += ~self.resetting
+        for i in np.flatnonzero(done):
+            self.finished.append((float(self.running_returns[i]), int(self.running_lengths[i])))
+        self.running_returns[done] = 0
+        self.running_lengths[done] = 0
+        self.resetting = done
+
+    @torch.no_grad()
+    def estimate(self, traj: TrajData) -> Tensor | None:
+        """Fill in old log-probs, returns and advantages; the values, (T, N), where there are any.
+
+        One forward pass over the rollout. Row t + 1 holds the successor of row t even where an
+        episode was cut: gymnasium hands out the final observation before it resets.
+        """
+        config = self.config
+        done = traj.terminated | traj.truncated
+        traj.log_probs = self.agent.distribution(traj.states).log_prob(traj.actions)
+        traj.returns = discounted_returns(traj.rewards, ~done, config.gamma)
+        if not self.agent.uses_value:
+            if config.normalize_advantages:
+                traj.advantages = self._normalized(traj.returns, traj.valid)
+            return None
+        with_successors = torch.cat([traj.states, traj.successors[None]])
+        all_values = self.agent.predict_values(with_successors)
+        values, next_values = all_values[:-1], all_values[1:].clone()
+        if not config.bootstrap:
+            next_values[-1] = 0
+        # Without bootstrap a time limit ends everything, as termination does.
+        final = traj.terminated if config.bootstrap else done
+        if config.advantage == "gae" or config.bootstrap:
+            lam = config.lam if config.advantage == "gae" else 1.0
+            advantages = gae(
+                traj.rewards, values, next_values, final, traj.truncated, config.gamma, lam
+            )
+            traj.returns = advantages + values
+        if config.advantage == "gae" or config.detach_advantage:
+            advantages = traj.returns - values
+            traj.advantages = (
+                self._normalized(advantages, traj.valid)
+                if config.normalize_advantages
+                else advantages
+            )
+        return values
+
+    def _normalized(self, advantages: Tensor, valid: Tensor) -> Tensor:
+        used = advantages[valid] if self.config.mask_reset_rows else advantages
+        return (advantages - used.mean()) / (used.std(unbiased=False) + 1e-8)
+
+    def update(self, traj: TrajData | None = None) -> UpdateStats:
+        """Learn from a rollout, the last one by default: n_epochs passes in minibatches."""
+        config = self.config
+        traj = traj or self.traj
+        if traj is None:
+            raise ValueError("there is nothing to learn from yet: call rollout() first.")
+        values = self.estimate(traj)
+        rows = (
+            traj.valid.flatten().nonzero().squeeze(-1)
+            if config.mask_reset_rows
+            else torch.arange(traj.valid.numel())
+        )
+        learning_rate = config.learning_rate
+        if config.anneal_learning_rate:
+            learning_rate *= 1 - self.update_count / config.n_updates
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        steps = [
+            self._gradient_step(traj, minibatch)
+            for _ in range(config.n_epochs)
+            for minibatch in self._minibatches(rows)
+        ]
+        self.update_count += 1
+        return self._stats(traj, values, rows, steps, learning_rate)
+
+    def _minibatches(self, rows: Tensor) -> tuple[Tensor, ...]:
+        size = self.config.minibatch_size
+        if size == 0 or size >= len(rows):
+            return (rows,)
+        return rows[torch.randperm(len(rows), generator=self.shuffle)].split(size)
+
+    def _gradient_step(self, traj: TrajData, rows: Tensor) -> tuple[Loss, Tensor, Tensor]:
+        agent, config = self.agent, self.config
+        batch = traj.rows(rows)
+        distribution = agent.distribution(batch.states)
+        log_probs = distribution.log_prob(batch.actions)
+        values = agent.predict_values(batch.states) if agent.uses_value else None
+        loss = agent.loss(log_probs, values, batch)
+        entropy = distribution.entropy().mean()
+        total = loss.policy
+        if loss.value is not None:
+            total = total + config.value_coef * loss.value
+        if config.entropy_coef:
+            total = total - config.entropy_coef * entropy
+        self.optimizer.zero_grad()
+        total.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.max_grad_norm or float("inf"))
+        self.optimizer.step()
+        return loss, entropy.detach(), norm
+
+    @torch.no_grad()
+    def _stats(
+        self,
+        traj: TrajData,
+        values: Tensor | None,
+        rows: Tensor,
+        steps: list[tuple[Loss, Tensor, Tensor]],
+        learning_rate: float,
+    ) -> UpdateStats:
+        losses = [loss for loss, _, _ in steps]
+        value_losses = [loss.value for loss in losses if loss.value is not None]
+        surrogates = [loss.surrogate for loss in losses if loss.surrogate is not None]
+        kl = clipped = silenced = explained = None
+        if surrogates:
+            ratio = torch.cat([surrogate.ratio for surrogate in surrogates])
+            active = torch.cat([surrogate.clip_active for surrogate in surrogates])
+            kl = float(approx_kl(ratio.log()))
+            clipped = float(clip_fraction(ratio, self.config.clip_eps))
+            silenced = float(zero_gradient_fraction(active))
+        if values is not None:
+            returns = traj.returns.flatten()[rows]
+            ev = float(explained_variance(values.flatten()[rows], returns))
+            explained = None if np.isnan(ev) else ev
+        return UpdateStats(
+            update=self.update_count,
+            env_steps=self.update_count * self.config.rows_per_update,
+            seconds=self.seconds,
+            episode_returns=tuple(episode_return for episode_return, _ in self.finished),
+            episode_lengths=tuple(length for _, length in self.finished),
+            reward_per_step=float(traj.rewards.mean()),
+            policy_loss=float(torch.stack([loss.policy for loss in losses]).mean()),
+            value_loss=float(torch.stack(value_losses).mean()) if value_losses else None,
+            entropy=float(torch.stack([entropy for _, entropy, _ in steps]).mean()),
+            approx_kl=kl,
+            clip_fraction=clipped,
+            zero_gradient_fraction=silenced,
+            explained_variance=explained,
+            grad_norm=float(torch.stack([norm for _, _, norm in steps]).mean()),
+            learning_rate=learning_rate,
+        )
