@@ -96,9 +96,7 @@ class TrainConfig:
             )
         if not self.env_id.strip():
             raise ConfigError("env_id must name an environment, for example CartPole-v1.")
-        for name, low, high in _WHOLE:
-            _check_range(name, getattr(self, name), low, high)
-        for name, low, high in _CLOSED:
+        for name, low, high in (*_WHOLE, *_CLOSED):
             _check_range(name, getattr(self, name), low, high)
         for name, low, high in _OPEN:
             value = getattr(self, name)
@@ -116,7 +114,8 @@ class TrainConfig:
             raise ConfigError("normalize_advantages needs detach_advantage: turn both on or off.")
         if self.algorithm == "reinforce" and (self.bootstrap or self.advantage == "gae"):
             raise ConfigError(
-                "reinforce trains no value network: set bootstrap to False and advantage to returns."
+                "reinforce trains no value network: set bootstrap to False "
+                "and advantage to returns."
             )
         if self.algorithm == "gae" and self.advantage != "gae":
             raise ConfigError("the gae agent needs advantage set to gae.")
@@ -134,7 +133,7 @@ class TrainConfig:
     @classmethod
     def homework(cls, algorithm: str = "ppo", **changes: Any) -> TrainConfig:
         """The assignment to the letter, faults included (HOMEWORK.md lists them)."""
-        own = {
+        own: dict[str, dict[str, Any]] = {
             "ppo": {"n_epochs": 10, "clip_eps": 0.1},
             "gae": {"advantage": "gae", "hidden": (64, 64), "activation": "tanh"},
         }

@@ -101,9 +101,9 @@ def sizes(env_id: str) -> tuple[int, int]:
         env.close()
 
 
-def _make(env_id: str, **options: object) -> gym.Env:
+def _make(env_id: str, render_mode: str | None = None) -> gym.Env:
     try:
-        return gym.make(env_id, **options)
+        return gym.make(env_id, render_mode=render_mode)
     except ImportError as error:
         raise ConfigError(f"{env_id} needs a package that is not installed: {error}.") from None
     except Exception as error:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
+_GAINS = {"relu": nn.init.calculate_gain("relu"), "tanh": nn.init.calculate_gain("tanh")}
 _NUMPY_ACTIVATIONS: dict[type[nn.Module], Callable[..., np.ndarray]] = {
     nn.ReLU: lambda x: np.maximum(x, 0, out=x),
     nn.Tanh: lambda x: np.tanh(x, out=x),
@@ -44,7 +45,7 @@ def mlp(
         is_last = len(layers) == 2 * (len(sizes) - 2)
         with torch.no_grad():
             if init == "orthogonal":
-                gain = out_gain if is_last else nn.init.calculate_gain(activation)
+                gain = out_gain if is_last else _GAINS[activation]
                 nn.init.orthogonal_(layer.weight, gain, generator=generator)
                 layer.bias.zero_()
             else:
@@ -57,19 +58,22 @@ def mlp(
     return nn.Sequential(*layers)
 
 
-def numpy_forward(network: nn.Sequential) -> Callable[[np.ndarray], np.ndarray]:
+def numpy_forward(network: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
     """The network's forward pass in NumPy, for acting: no graph, a tenth of the overhead.
 
     The weights are views of the parameters, so an optimizer that updates in place is seen at
-    once.
+    once. A network that is not made of nn.Linear, nn.ReLU and nn.Tanh runs in torch.
 
     Args:
-        network: made of nn.Linear, nn.ReLU and nn.Tanh.
+        network: (B, n_in) -> (B, n_out).
     Returns:
-        A function (B, n_in) float32 -> (B, n_out) float32.
+        The same function, from and to float32 arrays.
     """
+    layers = list(network) if isinstance(network, nn.Sequential) else [network]
+    if any(type(layer) not in (nn.Linear, *_NUMPY_ACTIVATIONS) for layer in layers):
+        return lambda x: _torch_forward(network, x)
     steps: list[tuple[np.ndarray, np.ndarray] | Callable[..., np.ndarray]] = []
-    for layer in network:
+    for layer in layers:
         if isinstance(layer, nn.Linear):
             steps.append((layer.weight.detach().numpy().T, layer.bias.detach().numpy()))
         else:
@@ -85,3 +89,8 @@ def numpy_forward(network: nn.Sequential) -> Callable[[np.ndarray], np.ndarray]:
         return x
 
     return forward
+
+
+@torch.no_grad()
+def _torch_forward(network: nn.Module, x: np.ndarray) -> np.ndarray:
+    return network(torch.from_numpy(x)).numpy()

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pgcore import agents
-from pgcore.agents import Agent, Loss
+from pgcore.agents import Agent
 from pgcore.config import TrainConfig
 from pgcore.environments import make_vec, sizes
-from pgcore.losses import (
-    approx_kl,
-    clip_fraction,
-    explained_variance,
-    zero_gradient_fraction,
-)
+from pgcore.losses import explained_variance
 from pgcore.networks import numpy_forward
 from pgcore.returns import discounted_returns, gae
+from pgcore.stats import GradientStep, UpdateStats, summarize
 from pgcore.trajectory import TrajData
 
 # Networks this small lose more by splitting a product over cores than they gain, and a sum's
@@ -29,40 +24,8 @@ from pgcore.trajectory import TrajData
 torch.set_num_threads(1)
 
 
-@dataclass(frozen=True)
-class UpdateStats:
-    """One update, in numbers. None: the quantity does not exist for this algorithm."""
-
-    update: int
-    """Counts from 1."""
-    env_steps: int
-    """Rows collected since the start, reset rows included."""
-    seconds: float = field(compare=False)
-    """Time spent in rollouts and updates since the start; the only field that varies."""
-    episode_returns: tuple[float, ...]
-    """Undiscounted returns of the episodes that ended in this rollout."""
-    episode_lengths: tuple[int, ...]
-    """Their lengths in steps."""
-    reward_per_step: float
-    """Mean reward over all rows: the homework's "Reward", blind on CartPole."""
-    policy_loss: float
-    """Mean over the update's gradient steps."""
-    value_loss: float | None
-    """Mean over the gradient steps, in units of (return / value_scale)^2."""
-    entropy: float
-    """Mean entropy of the policy, in nats, over the gradient steps."""
-    approx_kl: float | None
-    """Mean of ratio - 1 - log ratio over all samples of all epochs, in nats."""
-    clip_fraction: float | None
-    """Share of those samples with |ratio - 1| > eps."""
-    zero_gradient_fraction: float | None
-    """Share of those samples where min picked the clipped branch."""
-    explained_variance: float | None
-    """Of the returns by the values, before the update."""
-    grad_norm: float
-    """Mean norm of the gradient before it is clipped."""
-    learning_rate: float
-    """Adam's step size in this update."""
+class TrainingDiverged(ArithmeticError):
+    """The run cannot go on: a loss or gradient became infinite or not a number."""
 
 
 class Trainer:
@@ -99,11 +62,8 @@ class Trainer:
     def run(self) -> Iterator[UpdateStats]:
         """Train until config.n_updates, yielding the numbers of each update."""
         while self.update_count < self.config.n_updates:
-            started = time.perf_counter()
             self.rollout()
-            stats = self.update()
-            self.seconds += time.perf_counter() - started
-            yield stats
+            yield self.update()
 
     def rollout(self) -> TrajData:
         """Act for n_steps in every environment, without a graph.
@@ -111,6 +71,7 @@ class Trainer:
         Actions are drawn by the Gumbel-max trick, argmax(logits + noise), which samples from the
         categorical distribution: one array of noise serves the whole rollout.
         """
+        started = time.perf_counter()
         config = self.config
         shape = (config.n_steps, config.n_envs)
         states = np.empty((*shape, self.n_obs), np.float32)
@@ -135,6 +96,7 @@ class Trainer:
         traj.not_dones = 1 - (traj.terminated | traj.truncated).float()
         traj.successors = torch.from_numpy(np.asarray(self.obs, dtype=np.float32).copy())
         self.traj = traj
+        self.seconds += time.perf_counter() - started
         return traj
 
     def _start_episodes(self) -> None:
@@ -194,7 +156,12 @@ class Trainer:
         return (advantages - used.mean()) / (used.std(unbiased=False) + 1e-8)
 
     def update(self, traj: TrajData | None = None) -> UpdateStats:
-        """Learn from a rollout, the last one by default: n_epochs passes in minibatches."""
+        """Learn from a rollout, the last one by default: n_epochs passes in minibatches.
+
+        Raises:
+            TrainingDiverged: if the numbers stopped being finite.
+        """
+        started = time.perf_counter()
         config = self.config
         traj = traj or self.traj
         if traj is None:
@@ -216,7 +183,32 @@ class Trainer:
             for minibatch in self._minibatches(rows)
         ]
         self.update_count += 1
-        return self._stats(traj, values, rows, steps, learning_rate)
+        means = summarize(steps, config.clip_eps)
+        if not np.isfinite([means["policy_loss"], means["grad_norm"]]).all():
+            raise TrainingDiverged(
+                f"update {self.update_count}: the loss or its gradient is no longer a finite "
+                "number; a lower learning rate or a limit on the gradient norm usually helps."
+            )
+        self.seconds += time.perf_counter() - started
+        return UpdateStats(
+            update=self.update_count,
+            env_steps=self.update_count * config.rows_per_update,
+            seconds=self.seconds,
+            episode_returns=tuple(episode_return for episode_return, _ in self.finished),
+            episode_lengths=tuple(length for _, length in self.finished),
+            reward_per_step=float(traj.rewards.mean()),
+            explained_variance=self._explained_variance(traj, values, rows),
+            learning_rate=learning_rate,
+            **means,
+        )
+
+    def _explained_variance(
+        self, traj: TrajData, values: Tensor | None, rows: Tensor
+    ) -> float | None:
+        if values is None:
+            return None
+        explained = explained_variance(values.flatten()[rows], traj.returns.flatten()[rows])
+        return None if explained.isnan() else float(explained)
 
     def _minibatches(self, rows: Tensor) -> tuple[Tensor, ...]:
         size = self.config.minibatch_size
@@ -224,7 +216,7 @@ class Trainer:
             return (rows,)
         return rows[torch.randperm(len(rows), generator=self.shuffle)].split(size)
 
-    def _gradient_step(self, traj: TrajData, rows: Tensor) -> tuple[Loss, Tensor, Tensor]:
+    def _gradient_step(self, traj: TrajData, rows: Tensor) -> GradientStep:
         agent, config = self.agent, self.config
         batch = traj.rows(rows)
         distribution = agent.distribution(batch.states)
@@ -241,45 +233,4 @@ class Trainer:
         total.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.max_grad_norm or float("inf"))
         self.optimizer.step()
-        return loss, entropy.detach(), norm
-
-    @torch.no_grad()
-    def _stats(
-        self,
-        traj: TrajData,
-        values: Tensor | None,
-        rows: Tensor,
-        steps: list[tuple[Loss, Tensor, Tensor]],
-        learning_rate: float,
-    ) -> UpdateStats:
-        losses = [loss for loss, _, _ in steps]
-        value_losses = [loss.value for loss in losses if loss.value is not None]
-        surrogates = [loss.surrogate for loss in losses if loss.surrogate is not None]
-        kl = clipped = silenced = explained = None
-        if surrogates:
-            ratio = torch.cat([surrogate.ratio for surrogate in surrogates])
-            active = torch.cat([surrogate.clip_active for surrogate in surrogates])
-            kl = float(approx_kl(ratio.log()))
-            clipped = float(clip_fraction(ratio, self.config.clip_eps))
-            silenced = float(zero_gradient_fraction(active))
-        if values is not None:
-            returns = traj.returns.flatten()[rows]
-            ev = float(explained_variance(values.flatten()[rows], returns))
-            explained = None if np.isnan(ev) else ev
-        return UpdateStats(
-            update=self.update_count,
-            env_steps=self.update_count * self.config.rows_per_update,
-            seconds=self.seconds,
-            episode_returns=tuple(episode_return for episode_return, _ in self.finished),
-            episode_lengths=tuple(length for _, length in self.finished),
-            reward_per_step=float(traj.rewards.mean()),
-            policy_loss=float(torch.stack([loss.policy for loss in losses]).mean()),
-            value_loss=float(torch.stack(value_losses).mean()) if value_losses else None,
-            entropy=float(torch.stack([entropy for _, entropy, _ in steps]).mean()),
-            approx_kl=kl,
-            clip_fraction=clipped,
-            zero_gradient_fraction=silenced,
-            explained_variance=explained,
-            grad_norm=float(torch.stack([norm for _, _, norm in steps]).mean()),
-            learning_rate=learning_rate,
-        )
+        return GradientStep(loss, entropy.detach(), norm)
