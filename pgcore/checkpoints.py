@@ -1,0 +1,231 @@
+"""A training run at one moment: written, read back and continued as if it had never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from pgcore import agents, envstate
+from pgcore.agents import Agent
+from pgcore.config import ConfigError, TrainConfig
+from pgcore.train import Trainer
+
+SUFFIX = ".safetensors"
+MAX_KEPT = 60
+"""Most checkpoints that a run keeps."""
+MAX_KEPT_BYTES = 64_000_000
+"""Most memory (or disk) that a run's checkpoints take together."""
+_COUNTERS = ("obs", "resetting", "running_returns", "running_lengths")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message is one sentence saying why."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after some update: one safetensors file, held as its bytes.
+
+    The tensors are the weights (policy.*, value.*), Adam's moments (adam.*), torch's random
+    states (random.*), the environments (env.*) and the episode counters (trainer.*). The header
+    holds the config and the other random states as JSON. Nothing in it is ever executed.
+    """
+
+    update: int
+    config: TrainConfig
+    data: bytes
+
+    def agent(self) -> Agent:
+        """The agent with these weights.
+
+        Raises:
+            CheckpointError: if the weights do not fit the config.
+        """
+        tensors = _tensors(self.data)
+        agent = agents.make(self.config, *_sizes(tensors, self.config))
+        _load_weights(agent, tensors)
+        return agent
+
+    def save(self, path: Path) -> None:
+        """Write the file; after a crash there is the old one or the new one, never half.
+
+        Raises:
+            OSError: if the folder cannot be written.
+        """
+        write_atomically(path, self.data)
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read a file that save wrote.
+
+        Raises:
+            CheckpointError: if it is missing, damaged, or not such a file.
+        """
+        try:
+            return cls.from_bytes(Path(path).read_bytes())
+        except OSError as error:
+            raise CheckpointError(
+                f"the checkpoint {path} cannot be read: {error.strerror}."
+            ) from None
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Checkpoint:
+        """A checkpoint from the bytes of its file, checked.
+
+        Raises:
+            CheckpointError: if they are damaged or not a checkpoint of this project.
+        """
+        state = _state(data)
+        try:
+            config = TrainConfig.from_json(json.dumps(state["config"]))
+            checkpoint = cls(int(state["update"]), config, data)
+        except ConfigError as error:
+            raise CheckpointError(f"the checkpoint's config is not valid: {error}") from None
+        except (KeyError, TypeError, ValueError):
+            raise CheckpointError("the checkpoint's header is damaged.") from None
+        checkpoint.agent()
+        return checkpoint
+
+
+def take(trainer: Trainer) -> Checkpoint:
+    """The trainer as it stands between two updates."""
+    tensors = {name: weight.detach() for name, weight in trainer.agent.state_dict().items()}
+    for i, parameter in enumerate(trainer.parameters):
+        for name, value in trainer.optimizer.state[parameter].items():
+            tensors[f"adam.{i}.{name}"] = value
+    tensors["random.agent"] = trainer.agent.generator.get_state()
+    tensors["random.shuffle"] = trainer.shuffle.get_state()
+    for name in _COUNTERS:
+        tensors[f"trainer.{name}"] = torch.from_numpy(np.asarray(getattr(trainer, name)).copy())
+    state: dict[str, Any] = {
+        "update": trainer.update_count,
+        "seconds": trainer.seconds,
+        "config": json.loads(trainer.config.to_json()),
+        "noise": trainer.noise.bit_generator.state,
+    }
+    try:
+        arrays, state["environments"] = envstate.capture(trainer.envs)
+        tensors |= {f"env.{name}": torch.from_numpy(array) for name, array in arrays.items()}
+    except envstate.EnvStateError as error:
+        state["cannot_resume"] = str(error)
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    data = safetensors.torch.save(contiguous, metadata={"pgcore": json.dumps(state)})
+    return Checkpoint(trainer.update_count, trainer.config, data)
+
+
+def resume(checkpoint: Checkpoint, **changes: Any) -> Trainer:
+    """A trainer that goes on from the checkpoint, bit for bit as if it had never stopped.
+
+    Args:
+        checkpoint: of any update.
+        changes: settings that differ from here on, for example n_updates.
+    Raises:
+        CheckpointError: if the checkpoint is damaged, or if its environment keeps state that is
+            not plain data.
+        ConfigError: if a changed setting is not valid or the environment cannot be made here.
+    """
+    config = checkpoint.config.replace(**changes)
+    tensors, state = _tensors(checkpoint.data), _state(checkpoint.data)
+    if "cannot_resume" in state:
+        raise CheckpointError(f"this run cannot be continued: {state['cannot_resume']}")
+    trainer = Trainer(config)
+    try:
+        _load_weights(trainer.agent, tensors)
+        for i, parameter in enumerate(trainer.parameters):
+            prefix = f"adam.{i}."
+            moments = {
+                k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
+            }
+            if moments:
+                trainer.optimizer.state[parameter] = moments
+        trainer.agent.generator.set_state(tensors["random.agent"])
+        trainer.shuffle.set_state(tensors["random.shuffle"])
+        trainer.noise.bit_generator.state = state["noise"]
+        for name in _COUNTERS:
+            setattr(trainer, name, tensors[f"trainer.{name}"].numpy())
+        arrays = {
+            name.removeprefix("env."): tensor.numpy()
+            for name, tensor in tensors.items()
+            if name.startswith("env.")
+        }
+        envstate.restore(trainer.envs, arrays, state["environments"])
+        trainer.update_count = checkpoint.update
+        trainer.seconds = float(state["seconds"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"the checkpoint is damaged: {error}.") from None
+    return trainer
+
+
+def thin(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    """Drop every second one between the first and the newest until the bounds hold.
+
+    The bounds are MAX_KEPT checkpoints and MAX_KEPT_BYTES together.
+    """
+    kept = list(checkpoints)
+    while len(kept) > 2 and (
+        len(kept) > MAX_KEPT or sum(len(checkpoint.data) for checkpoint in kept) > MAX_KEPT_BYTES
+    ):
+        # Counted from the first, so that what is left is evenly spread over the run.
+        kept = kept[:-1:2] + kept[-1:]
+    return kept
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside the file, then rename over it.
+
+    Raises:
+        OSError: if the folder cannot be written; a file that was there stays as it was.
+    """
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _tensors(data: bytes) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load(data)
+    except (SafetensorError, ValueError, KeyError):
+        raise CheckpointError("this is not a checkpoint, or it is damaged.") from None
+
+
+def _state(data: bytes) -> dict[str, Any]:
+    try:
+        (length,) = struct.unpack("<Q", data[:8])
+        return json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["pgcore"])
+    except (struct.error, ValueError, KeyError, TypeError, OverflowError, MemoryError):
+        raise CheckpointError("this is not a checkpoint, or it is damaged.") from None
+
+
+def _sizes(tensors: dict[str, Tensor], config: TrainConfig) -> tuple[int, int]:
+    try:
+        last = 2 * len(config.hidden)
+        return tensors["policy.0.weight"].shape[1], tensors[f"policy.{last}.bias"].shape[0]
+    except (KeyError, IndexError):
+        raise CheckpointError("the checkpoint's weights do not fit its config.") from None
+
+
+def _load_weights(agent: Agent, tensors: dict[str, Tensor]) -> None:
+    weights = {k: v for k, v in tensors.items() if k.startswith(("policy.", "value."))}
+    try:
+        agent.load_state_dict(weights)
+    except RuntimeError:
+        raise CheckpointError("the checkpoint's weights do not fit its config.") from None
