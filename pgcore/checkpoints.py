@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,18 +168,22 @@ def resume(checkpoint: Checkpoint, **changes: Any) -> Trainer:
     return trainer
 
 
-def thin(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
-    """Drop every second one between the first and the newest until the bounds hold.
+def thin(sizes: Mapping[int, int]) -> set[int]:
+    """Which checkpoints to keep: every second one between first and newest goes until they fit.
 
     The bounds are MAX_KEPT checkpoints and MAX_KEPT_BYTES together.
+
+    Args:
+        sizes: update -> bytes of its checkpoint.
+    Returns:
+        The updates to keep, always with the first and the newest.
     """
-    kept = list(checkpoints)
+    kept = sorted(sizes)
     while len(kept) > 2 and (
-        len(kept) > MAX_KEPT or sum(len(checkpoint.data) for checkpoint in kept) > MAX_KEPT_BYTES
+        len(kept) > MAX_KEPT or sum(sizes[update] for update in kept) > MAX_KEPT_BYTES
     ):
-        # Counted from the first, so that what is left is evenly spread over the run.
         kept = kept[:-1:2] + kept[-1:]
-    return kept
+    return set(kept)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

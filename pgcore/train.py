@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 import torch
@@ -59,7 +59,7 @@ class Trainer:
         self.finished: list[tuple[float, int]] = []
         self.traj: TrajData | None = None
 
-    def run(self) -> Iterator[UpdateStats]:
+    def run(self) -> Generator[UpdateStats, None, None]:
         """Train until config.n_updates, yielding the numbers of each update."""
         while self.update_count < self.config.n_updates:
             self.rollout()

@@ -1,0 +1,121 @@
+"""The command line: python -m pgcore train --algorithm ppo --preset fast --seed 1"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from tqdm import tqdm
+
+from pgcore import checkpoints, runs
+from pgcore.checkpoints import CheckpointError
+from pgcore.config import ALGORITHMS, PRESETS, ConfigError, TrainConfig
+from pgcore.environments import OFFERED
+from pgcore.evaluate import evaluate
+from pgcore.train import Trainer, TrainingDiverged
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train an agent, with a progress bar, and keep the run in a folder."""
+
+    config: TrainConfig
+    preset: Literal["fast", "homework"] = "fast"
+    """Where the settings below start from."""
+    name: str = ""
+    """Folder under --root; named after algorithm, preset and seed where left out."""
+    root: Path = Path("runs")
+    """Where run folders are kept."""
+    resume: Path | None = None
+    """A run folder to continue from its newest checkpoint; only --n-updates may differ."""
+
+
+def _chosen(args: list[str], flag: str, default: str) -> str:
+    """The value of --flag VALUE or --flag=VALUE: it decides the defaults of all the others."""
+    for i, arg in enumerate(args):
+        if arg == flag and i + 1 < len(args):
+            return args[i + 1]
+        if arg.startswith(f"{flag}="):
+            return arg.partition("=")[2]
+    return default
+
+
+def train(args: list[str]) -> None:
+    """Run `python -m pgcore train`."""
+    preset = _chosen(args, "--preset", "fast")
+    algorithm = _chosen(args, "--algorithm", "ppo")
+    start = TrainConfig.preset(preset, algorithm)
+    command = tyro.cli(
+        Train,
+        args=args,
+        prog="python -m pgcore train",
+        default=Train(start, preset),  # type: ignore[arg-type]
+        config=(tyro.conf.OmitArgPrefixes,),
+        description=f"Algorithms: {', '.join(ALGORITHMS)}. Presets: {', '.join(PRESETS)}. "
+        "The defaults shown are those of the chosen algorithm and preset.",
+    )
+    if command.resume is not None:
+        checkpoint = runs.latest_checkpoint(command.resume)
+        changes = (
+            {}
+            if command.config.n_updates == start.n_updates
+            else {"n_updates": command.config.n_updates}
+        )
+        trainer, path = checkpoints.resume(checkpoint, **changes), command.resume
+    else:
+        config = command.config
+        name = command.name or f"{config.algorithm}-{preset}-seed{config.seed}"
+        trainer, path = Trainer(config), runs.folder_for(command.root, name)
+    _train_into(path, trainer)
+
+
+def _train_into(path: Path, trainer: Trainer) -> None:
+    config = trainer.config
+    solved_at = OFFERED[config.env_id].solved_at if config.env_id in OFFERED else None
+    done = trainer.update_count
+    with (
+        runs.RunFolder(path, config, resume_at=done) as folder,
+        closing(folder.record(trainer)) as updates,
+        tqdm(total=config.n_updates, initial=done, unit="update", dynamic_ncols=True) as bar,
+    ):
+        try:
+            for stats in updates:
+                bar.update()
+                row = stats.row()
+                if row["return_mean"] is not None:
+                    bar.set_postfix_str(
+                        f"return {row['return_mean']:.0f}, "
+                        f"{stats.env_steps / max(stats.seconds, 1e-9):,.0f} steps/s"
+                    )
+        except KeyboardInterrupt:
+            bar.close()
+            raise SystemExit(
+                f"Stopped. Continue with: python -m pgcore train --resume {path}"
+            ) from None
+    result = evaluate(trainer.agent, config.env_id, seed=config.seed)
+    verdict = ""
+    if solved_at is not None:
+        verdict = f" ({'solved' if result.mean >= solved_at else 'not solved'}: {solved_at:g})"
+    print(f"{len(result.returns)} fresh episodes: mean return {result.mean:.1f}{verdict}")
+    print(f"Kept in {path}: config.json, metrics.csv, checkpoints/, TensorBoard events")
+
+
+def main() -> None:
+    """Choose the command; a mistake in the input ends in one sentence and exit code 2."""
+    commands = {"train": train}
+    name, args = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
+    if name not in commands:
+        raise SystemExit(f"usage: python -m pgcore {{{','.join(commands)}}} [--help]")
+    try:
+        commands[name](args)
+    except (ConfigError, CheckpointError, runs.RunFolderError, TrainingDiverged) as error:
+        print(f"python -m pgcore {name}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
