@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +15,10 @@ import gymnasium as gym
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from pgcore.config import ConfigError
+
+RENDERING = threading.Lock()
+"""Held while anything is drawn or closed: pygame is one for the whole process, and an environment
+that closes shuts it down for every other thread."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +125,7 @@ def make_vec(env_id: str, n_envs: int) -> VectorEnv:
         ConfigError: as in sizes.
     """
     sizes(env_id)
-    own_class = gym.spec(env_id).vector_entry_point is not None
-    envs = gym.make_vec(
-        env_id, num_envs=n_envs, vectorization_mode="vector_entry_point" if own_class else "sync"
-    )
+    envs = gym.make_vec(env_id, num_envs=n_envs)
     # The rollout counts on the final observation being handed out before the reset.
     if envs.metadata.get("autoreset_mode") != AutoresetMode.NEXT_STEP:
         raise ConfigError(f"{env_id} does not fit: it does not reset in the step after the end.")
@@ -131,7 +133,7 @@ def make_vec(env_id: str, n_envs: int) -> VectorEnv:
 
 
 def make_for_rendering(env_id: str) -> gym.Env:
-    """One copy whose render() returns RGB frames, without a display.
+    """One copy whose render() returns RGB frames, without a display; hold RENDERING around it.
 
     Raises:
         ConfigError: as in sizes, or if the environment cannot draw.

@@ -126,7 +126,9 @@ def clip_fraction(ratio: Tensor, clip_eps: float) -> Tensor:
         Scalar in [0, 1].
     Source: the diagnostic named clipfrac in openai/baselines, ppo2.
     """
-    return ((ratio - 1).abs() > clip_eps).float().mean()
+    # The bounds as clamp rounds them: |ratio - 1| rounds differently, and would count a ratio on
+    # the bound, or miss one beyond it.
+    return ((ratio < 1 - clip_eps) | (ratio > 1 + clip_eps)).float().mean()
 
 
 def zero_gradient_fraction(clip_active: Tensor) -> Tensor:
@@ -160,6 +162,7 @@ def explained_variance(values: Tensor, returns: Tensor) -> Tensor:
     """
     require_same_shape(values=values, returns=returns)
     variance = returns.var(unbiased=False)
-    if variance == 0:
+    # Not variance == 0: the mean of equal numbers is rounded, and may differ from them.
+    if returns.min() == returns.max():
         return torch.full_like(variance, torch.nan)
     return 1 - (returns - values).var(unbiased=False) / variance

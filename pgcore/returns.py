@@ -29,13 +29,13 @@ def discounted_returns(rewards: Tensor, not_dones: Tensor, gamma: float) -> Tens
     Source: Sutton & Barto (2018), eq. 3.9.
     """
     require_same_shape(rewards=rewards, not_dones=not_dones)
-    returns = torch.empty_like(rewards)
     discount = gamma * not_dones.to(rewards.dtype)
+    reversed_returns = []
     following = torch.zeros_like(rewards[0])
     for t in reversed(range(len(rewards))):
         following = rewards[t] + discount[t] * following
-        returns[t] = following
-    return returns
+        reversed_returns.append(following)
+    return torch.stack(reversed_returns[::-1])
 
 
 def td_errors(

@@ -12,6 +12,7 @@ from torch.distributions import Categorical
 from pgcore.config import TrainConfig
 from pgcore.losses import ClippedSurrogate, value_loss
 from pgcore.networks import mlp
+from pgcore.shapes import require_same_shape
 from pgcore.trajectory import Batch, TrajData
 
 
@@ -82,7 +83,10 @@ class Agent(nn.Module):
 
     def advantages(self, traj: TrajData | Batch, values: Tensor) -> Tensor:
         """Those computed for the rollout; where there are none, A = R - V(s), with its graph."""
-        return traj.returns - values if traj.advantages is None else traj.advantages
+        if traj.advantages is not None:
+            return traj.advantages
+        require_same_shape(returns=traj.returns, values=values)
+        return traj.returns - values
 
     def critic_loss(self, traj: TrajData | Batch, values: Tensor) -> Tensor:
         """Squared error of V, in units of (return / value_scale)^2."""
