@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +86,8 @@ class TrainConfig:
     """Updates between checkpoints."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        if isinstance(self.hidden, list):
+            object.__setattr__(self, "hidden", tuple(self.hidden))
         for field in dataclasses.fields(self):
             _check_type(field.name, getattr(self, field.name))
         if self.algorithm not in ALGORITHMS:
@@ -101,8 +101,7 @@ class TrainConfig:
         for name, low, high in _OPEN:
             value = getattr(self, name)
             if not low < value < high:
-                upper = "" if math.isinf(high) else f" and below {high:g}"
-                raise ConfigError(f"{name} must be above {low:g}{upper}, not {value:g}.")
+                raise ConfigError(f"{name} must be above {low:g} and below {high:,g}, not {value}.")
         if self.n_envs * self.n_steps > MAX_ROWS:
             raise ConfigError(
                 f"n_envs times n_steps must be at most {MAX_ROWS:,}, "
@@ -204,7 +203,7 @@ class TrainConfig:
         """
         try:
             settings = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"the config is not valid JSON ({error}).") from None
         if not isinstance(settings, dict):
             raise ConfigError("the config must be a JSON object of settings.")
@@ -212,8 +211,6 @@ class TrainConfig:
         for name in settings:
             if name not in known:
                 raise ConfigError(f"there is no setting named {name!r}.")
-        if isinstance(settings.get("hidden"), list):
-            settings["hidden"] = tuple(settings["hidden"])
         return cls(**settings)
 
 
@@ -238,7 +235,7 @@ _OPEN = (
     ("clip_eps", 0.0, 1.0),
     ("learning_rate", 0.0, 10.0),
     ("adam_eps", 0.0, 1.0),
-    ("value_scale", 0.0, math.inf),
+    ("value_scale", 0.0, 1e9),
 )
 
 
@@ -258,7 +255,7 @@ def _check_type(name: str, value: Any) -> None:
         kind = "text" if hint is str else "true or false"
         raise ConfigError(f"{name} must be {kind}, not {value!r}.")
     if name == "hidden":
-        if not all(isinstance(units, int) and not isinstance(units, bool) for units in value):
-            raise ConfigError(f"hidden must be whole numbers, not {value!r}.")
+        if not isinstance(value, tuple) or any(type(units) is not int for units in value):
+            raise ConfigError(f"hidden must be a list of whole numbers, not {value!r}.")
     elif choices and value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import copy
 from enum import Enum
 from typing import Any
 
@@ -74,16 +75,23 @@ def restore(envs: VectorEnv, arrays: dict[str, np.ndarray], values: str) -> None
     """Put captured state into environments of the same kind and number.
 
     Raises:
-        EnvStateError: if the state belongs to other environments.
+        EnvStateError: if the state is damaged or belongs to other environments; then nothing has
+            been changed.
     """
-    decoded = json.loads(values)
-    for key, layer, name, present in list(_attributes(envs)):
-        if key in arrays:
-            setattr(layer, name, arrays[key].copy())
-        elif key in decoded:
-            setattr(layer, name, _decode(decoded[key]))
-        elif present is not None:
+    try:
+        state = {name: _decode(value) for name, value in json.loads(values).items()} | arrays
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise EnvStateError("the environments' state is damaged.") from None
+    present = list(_attributes(envs))
+    for key, _, _, value in present:
+        if key not in state and value is not None:
             raise EnvStateError(f"the state lacks {key}, so it belongs to another environment.")
+        whole = key.startswith("vector/") and isinstance(value, np.ndarray)
+        if whole and np.shape(state[key]) != value.shape:
+            raise EnvStateError(f"{key} is that of another number of environments.")
+    for key, layer, name, _ in present:
+        if key in state:
+            setattr(layer, name, copy(state[key]))
 
 
 def _encode(value: Any, where: str) -> Any:
