@@ -25,7 +25,7 @@ from pgcore.train import Trainer
 SUFFIX = ".safetensors"
 MAX_KEPT = 60
 """Most checkpoints that a run keeps."""
-MAX_KEPT_BYTES = 64_000_000
+MAX_KEPT_BYTES = 32_000_000
 """Most memory (or disk) that a run's checkpoints take together."""
 _COUNTERS = ("obs", "resetting", "running_returns", "running_lengths")
 

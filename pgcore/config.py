@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 import json
 import pkgutil
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -107,8 +111,8 @@ class TrainConfig:
                 f"n_envs times n_steps must be at most {MAX_ROWS:,}, "
                 f"not {self.n_envs * self.n_steps:,}."
             )
-        if not 1 <= len(self.hidden) <= 4 or not all(1 <= units <= 1024 for units in self.hidden):
-            raise ConfigError("hidden must be 1 to 4 layers of 1 to 1024 units each.")
+        if not 1 <= len(self.hidden) <= 3 or not all(1 <= units <= 512 for units in self.hidden):
+            raise ConfigError("hidden must be 1 to 3 layers of 1 to 512 units each.")
         if self.normalize_advantages and not self.detach_advantage:
             raise ConfigError("normalize_advantages needs detach_advantage: turn both on or off.")
         if self.algorithm == "reinforce" and (self.bootstrap or self.advantage == "gae"):
@@ -212,6 +216,23 @@ class TrainConfig:
             if name not in known:
                 raise ConfigError(f"there is no setting named {name!r}.")
         return cls(**settings)
+
+
+@lru_cache(maxsize=1)
+def field_help() -> dict[str, str]:
+    """One line of help for each field of TrainConfig: the docstring under it."""
+    (definition,) = ast.parse(inspect.getsource(TrainConfig)).body
+    assert isinstance(definition, ast.ClassDef)
+    lines = {}
+    for field, docstring in pairwise(definition.body):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(docstring, ast.Expr)
+            and isinstance(docstring.value, ast.Constant)
+        ):
+            lines[field.target.id] = str(docstring.value.value)
+    return lines
 
 
 PRESETS = ("fast", "homework")
