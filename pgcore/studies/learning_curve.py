@@ -1,0 +1,62 @@
+"""From the updates of a run to the curves that a page draws."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pgcore.stats import UpdateStats
+
+WINDOW = 20
+"""Episodes behind each point of the return curve, at least, once that many have ended."""
+SPREAD = (0.1, 0.9)
+"""Quantiles between which the band lies."""
+MAX_POINTS = 600
+METERS = (
+    "policy_loss",
+    "value_loss",
+    "entropy",
+    "approx_kl",
+    "clip_fraction",
+    "zero_gradient_fraction",
+    "explained_variance",
+    "grad_norm",
+    "reward_per_step",
+)
+
+
+def return_curve(stats: Sequence[UpdateStats], window: int = WINDOW) -> pd.DataFrame:
+    """Mean and spread of the episodes that ended, by update.
+
+    Each point takes all episodes that ended in its update; where those are fewer than `window`,
+    earlier ones fill up. Before the first episode has ended there is no point.
+
+    Returns:
+        Columns env_steps, mean, low, high, episodes; at most MAX_POINTS rows.
+    """
+    recent: deque[float] = deque(maxlen=window)
+    rows = []
+    for one in stats:
+        recent.extend(one.episode_returns)
+        pool = one.episode_returns if len(one.episode_returns) > window else tuple(recent)
+        if pool:
+            low, high = np.quantile(pool, SPREAD)
+            rows.append((one.env_steps, float(np.mean(pool)), float(low), float(high), len(pool)))
+    return _thinned(pd.DataFrame(rows, columns=["env_steps", "mean", "low", "high", "episodes"]))
+
+
+def meters(stats: Sequence[UpdateStats]) -> pd.DataFrame:
+    """One column a meter of METERS, by env_steps; None where a quantity does not exist."""
+    rows = [(one.env_steps, *(getattr(one, name) for name in METERS)) for one in stats]
+    return _thinned(pd.DataFrame(rows, columns=["env_steps", *METERS]).astype(float))
+
+
+def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
+    if len(frame) <= MAX_POINTS:
+        return frame
+    # Evenly spread, first and last kept: dropping points never moves one.
+    keep = np.unique(np.linspace(0, len(frame) - 1, MAX_POINTS).round().astype(int))
+    return frame.iloc[keep].reset_index(drop=True)
