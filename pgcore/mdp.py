@@ -1,6 +1,7 @@
 """Tabular Markov decision processes: small enough that every value is known exactly.
 
-All tensors are float64. S is the number of states, A of actions.
+All tensors are float64; S is the number of states, A of actions. "..." stands for leading
+dimensions that the exact solutions carry along, so that many MDPs are solved in one call.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ class TabularMDP:
     """States, actions, transition probabilities and rewards, plus where episodes start and end.
 
     Raises:
-        ValueError: if shapes do not fit, or probabilities are negative or do not sum to 1.
+        ValueError: if shapes do not fit, probabilities are negative or do not sum to 1, or an
+            episode could start in a terminal state.
     """
 
     transitions: Tensor
-    """P(s' | s, a), shape (S, A, S)."""
+    """P(s' | s, a), shape (..., S, A, S)."""
     rewards: Tensor
-    """r(s, a, s'), shape (S, A, S): paid on the way from s to s'."""
+    """r(s, a, s'), shape (..., S, A, S): paid on the way from s to s'."""
     start: Tensor
     """Probability of starting in s, shape (S,)."""
     terminal: Tensor
@@ -33,10 +35,12 @@ class TabularMDP:
     def __post_init__(self) -> None:
         require_same_shape(rewards=self.rewards, transitions=self.transitions)
         require_same_shape(terminal=self.terminal, start=self.start)
-        if self.transitions.shape != (self.n_states, self.n_actions, self.n_states):
+        if self.transitions.shape[-3:] != (self.n_states, self.n_actions, self.n_states):
             raise ValueError(
-                f"transitions has shape {tuple(self.transitions.shape)}: (S, A, S) is needed."
+                f"transitions has shape {tuple(self.transitions.shape)}: (..., S, A, S) is needed."
             )
+        if (self.start[self.terminal] > 0).any():
+            raise ValueError("start puts probability on a terminal state: nothing would happen.")
         for name in ("transitions", "start"):
             probs = getattr(self, name)
             if (probs < 0).any() or not torch.allclose(probs.sum(-1), torch.ones(()).to(probs)):
@@ -48,16 +52,16 @@ class TabularMDP:
 
     @property
     def n_actions(self) -> int:
-        return self.transitions.shape[1]
+        return self.transitions.shape[-2]
 
 
 def uniform_policy(mdp: TabularMDP) -> Tensor:
-    """pi(a | s) = 1 / A in every state, shape (S, A)."""
-    shape = mdp.n_states, mdp.n_actions
+    """pi(a | s) = 1 / A in every state, shape (..., S, A)."""
+    shape = mdp.transitions.shape[:-1]
     return torch.full(shape, 1 / mdp.n_actions, dtype=torch.float64)
 
 
-def state_values(mdp: TabularMDP, policy: Tensor, gamma: float) -> Tensor:
+def state_values(mdp: TabularMDP, policy: Tensor, gamma: float | Tensor) -> Tensor:
     """Expected discounted return from each state, exactly: Bellman's equations, solved.
 
         V(s) = sum_a pi(a|s) sum_s' P(s'|s,a) (r(s,a,s') + gamma V(s'))
@@ -66,69 +70,81 @@ def state_values(mdp: TabularMDP, policy: Tensor, gamma: float) -> Tensor:
     Differentiable: autograd through it gives the exact policy gradient.
 
     Args:
-        policy: pi(a | s), (S, A), rows sum to 1.
-        gamma: discount in [0, 1].
+        policy: pi(a | s), (..., S, A), rows sum to 1.
+        gamma: discount in [0, 1], one number or shape (...).
     Returns:
-        (S,), in units of reward; 0 in terminal states.
+        (..., S), in units of reward; 0 in terminal states.
     Raises:
         ValueError: if gamma is 1 and some state never reaches an end: no finite value exists.
     Source: Sutton & Barto (2018), eq. 4.4.
     """
-    alive = ~mdp.terminal
-    p_pi = torch.einsum("sa,sat->st", policy, mdp.transitions)
-    r_pi = torch.einsum("sa,sat,sat->s", policy, mdp.transitions, mdp.rewards)
-    # The value of a terminal state is 0, so only the others are unknowns.
-    system = torch.eye(int(alive.sum()), dtype=torch.float64) - gamma * p_pi[alive][:, alive]
-    solution, info = torch.linalg.solve_ex(system, r_pi[alive])
-    if info or not solution.isfinite().all():
+    discount = torch.as_tensor(gamma, dtype=torch.float64)[..., None, None]
+    p_pi = torch.einsum("...sa,...sat->...st", policy, mdp.transitions)
+    r_pi = torch.einsum("...sa,...sat,...sat->...s", policy, mdp.transitions, mdp.rewards)
+    if (discount == 1).any() and not _always_ends(p_pi, mdp.terminal):
         raise ValueError("no finite values: gamma is 1 and this policy may never reach an end.")
-    return torch.zeros(mdp.n_states, dtype=torch.float64).masked_scatter(alive, solution)
+    # The value of a terminal state is 0, so only the others are unknowns.
+    alive = (~mdp.terminal).nonzero().squeeze(-1)
+    system = (
+        torch.eye(len(alive), dtype=torch.float64) - discount * p_pi[..., alive[:, None], alive]
+    )
+    values = torch.zeros_like(r_pi)
+    values[..., alive] = torch.linalg.solve(system, r_pi[..., alive])
+    return values
 
 
-def action_values(mdp: TabularMDP, values: Tensor, gamma: float) -> Tensor:
+def _always_ends(p_pi: Tensor, terminal: Tensor) -> bool:
+    ends = terminal.expand(p_pi.shape[:-1])
+    for _ in range(ends.shape[-1]):
+        ends = ends | ((p_pi > 0) & ends[..., None, :]).any(-1)
+    return bool(ends.all())
+
+
+def action_values(mdp: TabularMDP, values: Tensor, gamma: float | Tensor) -> Tensor:
     """Expected return of taking a in s, if what follows is worth `values`.
 
         Q(s, a) = sum_s' P(s'|s,a) (r(s,a,s') + gamma V(s'))
 
     Args:
-        values: (S,), 0 in terminal states.
-        gamma: discount in [0, 1].
+        values: (..., S), 0 in terminal states.
+        gamma: discount in [0, 1], one number or shape (...).
     Returns:
-        (S, A), in units of reward. The exact advantage is Q(s, a) - V(s).
+        (..., S, A), in units of reward; 0 in terminal states. The exact advantage is
+        Q(s, a) - V(s).
     Source: Sutton & Barto (2018), eq. 4.6.
     """
-    return torch.einsum("sat,sat->sa", mdp.transitions, mdp.rewards + gamma * values)
+    following = torch.as_tensor(gamma, dtype=torch.float64)[..., None] * values
+    targets = mdp.rewards + following[..., None, None, :]
+    q_values = (mdp.transitions * targets).sum(-1)
+    return q_values.masked_fill(mdp.terminal[:, None], 0.0)
 
 
 def greedy_policy(q_values: Tensor, tolerance: float = 1e-9) -> Tensor:
     """All probability on the best action of each state; the first one where several tie.
 
     Args:
-        q_values: (S, A).
+        q_values: (..., S, A).
         tolerance: differences below it are rounding, not preference.
     Returns:
-        (S, A), one 1 a row.
+        (..., S, A), one 1 a row.
     """
     best = q_values >= q_values.max(-1, keepdim=True).values - tolerance
     first = best.to(torch.int8).argmax(-1)
     return torch.nn.functional.one_hot(first, q_values.shape[-1]).to(torch.float64)
 
 
-def optimal_policy(
-    mdp: TabularMDP, gamma: float, initial: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def optimal_policy(mdp: TabularMDP, gamma: float | Tensor) -> tuple[Tensor, Tensor]:
     """Policy iteration: solve for the values, act greedily on them, until nothing improves.
 
     Args:
-        gamma: discount in [0, 1].
-        initial: the policy to begin with, (S, A); uniform if not given. A good guess saves solves.
+        gamma: discount in [0, 1], one number or shape (...).
     Returns:
-        The optimal policy (S, A), deterministic, and its values (S,).
+        The optimal policy (..., S, A), deterministic, and its values (..., S).
     Raises:
         ValueError: as in state_values.
     Source: Sutton & Barto (2018), section 4.3.
     """
-    values = state_values(mdp, uniform_policy(mdp) if initial is None else initial, gamma)
+    values = state_values(mdp, uniform_policy(mdp), gamma)
     while True:
         policy = greedy_policy(action_values(mdp, values, gamma))
         improved = state_values(mdp, policy, gamma)
@@ -167,66 +183,38 @@ def sample_episodes(
     """Play episodes side by side, each from a fresh start state to its end or to max_steps.
 
     Args:
+        mdp: a single one, transitions (S, A, S).
         policy: pi(a | s), (S, A).
         n_episodes, max_steps: at least 1.
         generator: all draws come from it; same generator state, same episodes.
     Returns:
         Episodes with at most max_steps rows; fewer if all ended earlier.
     """
-    action_cdf, next_cdf = _cdf(policy), _cdf(mdp.transitions)
-
-    def draw(cdf: Tensor) -> Tensor:
-        u = torch.rand(n_episodes, 1, dtype=torch.float64, generator=generator)
-        return (cdf <= u).sum(-1)
-
-    state = draw(_cdf(mdp.start).expand(n_episodes, -1))
-    playing = ~mdp.terminal[state]
-    rows = []
-    for _ in range(max_steps):
-        if not playing.any():
+    size = mdp.n_states
+    # Action and next state in one draw, from their joint probability (S, A * S): half the work.
+    joint = (policy.unsqueeze(-1) * mdp.transitions).detach().flatten(1)
+    stay = torch.nn.functional.one_hot(torch.arange(size), joint.shape[1]).to(joint)
+    cdf = _cdf(torch.where(mdp.terminal[:, None], stay, joint))
+    uniforms = torch.rand(max_steps + 1, n_episodes, 1, dtype=torch.float64, generator=generator)
+    state = (_cdf(mdp.start) <= uniforms[0]).sum(-1)
+    visited, draws = [], []
+    for u in uniforms[1:]:
+        draw = (cdf[state] <= u).sum(-1)
+        visited.append(state)
+        draws.append(draw)
+        state = draw % size
+        if mdp.terminal[state].all():
             break
-        action = draw(action_cdf[state])
-        following = draw(next_cdf[state, action])
-        reward = mdp.rewards[state, action, following] * playing
-        ended = playing & mdp.terminal[following]
-        rows.append((state, action, reward, following, ended, playing))
-        state = torch.where(playing, following, state)
-        playing = playing & ~ended
-    states, actions, rewards, next_states, terminated, valid = map(
-        torch.stack, zip(*rows, strict=True)
-    )
+    states, drawn = torch.stack(visited), torch.stack(draws)
+    actions, next_states = drawn // size, drawn % size
+    valid = ~mdp.terminal[states]
+    ended = mdp.terminal[next_states]
     truncated = torch.zeros_like(valid)
-    truncated[-1] = playing
-    return Episodes(states, actions, rewards, next_states, terminated, truncated, valid)
+    truncated[-1] = ~ended[-1]
+    rewards = mdp.rewards[states, actions, next_states] * valid
+    return Episodes(states, actions, rewards, next_states, valid & ended, truncated, valid)
 
 
 def _cdf(probs: Tensor) -> Tensor:
     sums = probs.cumsum(-1)
     return sums / sums[..., -1:]  # exactly 1 at the end, so that no draw falls outside
-
-
-def chain(n_states: int = 5, slip: float = 0.0, end_rewards: tuple[float, float] = (0.0, 1.0)):
-    """A corridor: left (action 0) or right (action 1), an end on each side, start in the middle.
-
-    States 0 and n_states + 1 are the ends. Under the uniform policy with gamma 1 and rewards
-    (0, 1), state i is worth i / (n_states + 1): the random walk of Sutton & Barto, example 6.2.
-
-    Args:
-        n_states: states between the ends, at least 1.
-        slip: probability in [0, 1] that the step goes the other way.
-        end_rewards: paid on entering the left and the right end.
-    """
-    size = n_states + 2
-    transitions = torch.zeros(size, 2, size, dtype=torch.float64)
-    for state in range(size):
-        inside = 0 < state < size - 1
-        left, right = (state - 1, state + 1) if inside else (state, state)
-        for action, (meant, other) in enumerate(((left, right), (right, left))):
-            transitions[state, action, meant] += 1 - slip
-            transitions[state, action, other] += slip
-    rewards = torch.zeros_like(transitions)
-    rewards[1:-1, :, 0], rewards[1:-1, :, -1] = end_rewards
-    terminal = torch.zeros(size, dtype=torch.bool)
-    terminal[[0, -1]] = True
-    start = torch.nn.functional.one_hot(torch.tensor(size // 2), size).to(torch.float64)
-    return TabularMDP(transitions, rewards, start, terminal)
