@@ -129,26 +129,22 @@ def frequencies(logits: Sequence[float], temperature: float = 1.0, seed: int = 0
     pi = policy(logits, temperature)
     generator = torch.Generator().manual_seed(seed)
     actions = torch.multinomial(pi.probs, SAMPLE_SIZES[-1], replacement=True, generator=generator)
-    n_actions = len(logits)
-    counts = torch.nn.functional.one_hot(actions, n_actions).cumsum(0)
-    surprise = -pi.log_prob(actions).cumsum(0)
-    frames = []
-    for n in SAMPLE_SIZES:
-        frames.append(
-            pd.DataFrame(
-                {
-                    "n": n,
-                    "action": np.arange(n_actions),
-                    "count": counts[n - 1].numpy(),
-                    "frequency": counts[n - 1].numpy() / n,
-                    "prob": pi.probs.numpy(),
-                    "standard_error": (pi.probs * (1 - pi.probs) / n).sqrt().numpy(),
-                    "mean_surprise": float(surprise[n - 1]) / n,
-                    "entropy": float(pi.entropy()),
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+    n_actions, sizes = len(logits), torch.tensor(SAMPLE_SIZES)
+    counts = torch.nn.functional.one_hot(actions, n_actions).cumsum(0)[sizes - 1]
+    surprise = -pi.log_prob(actions).cumsum(0)[sizes - 1] / sizes
+    variance = pi.probs * (1 - pi.probs) / sizes[:, None]
+    return pd.DataFrame(
+        {
+            "n": sizes.numpy().repeat(n_actions),
+            "action": np.tile(np.arange(n_actions), len(sizes)),
+            "count": counts.flatten().numpy(),
+            "frequency": (counts / sizes[:, None]).flatten().numpy(),
+            "prob": pi.probs.repeat(len(sizes)).numpy(),
+            "standard_error": variance.sqrt().flatten().numpy(),
+            "mean_surprise": surprise.numpy().repeat(n_actions),
+            "entropy": float(pi.entropy()),
+        }
+    )
 
 
 def grad_log_prob(logits: Tensor, temperature: float, action: int) -> Tensor:

@@ -114,9 +114,14 @@ def _arrow_frame(gradients: Tensor) -> pd.DataFrame:
     return frame.assign(index=np.arange(len(frame)))
 
 
-def slope(spreads: pd.DataFrame, by: str = "batch") -> float:
-    """Slope of log spread against log batch, by least squares: -1/2 in theory."""
-    return float(np.polyfit(np.log(spreads[by]), np.log(spreads["spread"]), 1)[0])
+def slope(spreads: pd.DataFrame) -> tuple[float, np.ndarray]:
+    """Slope of log spread against log batch by least squares, and the fitted spreads.
+
+    In theory the slope is -1/2: four times the batch, half the spread.
+    """
+    x, y = np.log(spreads["batch"]), np.log(spreads["spread"])
+    steepness, start = np.polyfit(x, y, 1)
+    return float(steepness), np.exp(start + steepness * x.to_numpy())
 
 
 def weightings(

@@ -73,7 +73,9 @@ def test_the_spread_is_the_closed_form_over_root_batch(
     single = single_pull_spread(torch.tensor(logits, dtype=torch.float64), noise)
     for row in spreads.itertuples():
         assert row.spread == pytest.approx(single / row.batch**0.5, rel=0.15)
-    assert study.slope(spreads) == pytest.approx(-0.5, abs=0.03)
+    slope, fitted = study.slope(spreads)
+    assert slope == pytest.approx(-0.5, abs=0.03)
+    assert fitted == pytest.approx(spreads.spread.to_numpy(), rel=0.15)
 
 
 def test_arrows_are_a_share_of_the_estimates_and_sum_to_zero() -> None:
