@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pgcore.returns import discounted_returns, gae
+from pgcore.shapes import require_same_shape
 
 
 @dataclass
@@ -53,7 +54,13 @@ class TrajData:
         self.valid = torch.ones(shape, dtype=torch.bool)
 
     def store(self, t: int, s: Tensor, a: Tensor, r: Tensor, lp: Tensor, d: Tensor) -> None:
-        """Write row t: states (N, O), then actions, rewards, log_probs and dones, each (N,)."""
+        """Write row t: states (N, O), then actions, rewards, log_probs and dones, each (N,).
+
+        Raises:
+            ValueError: if one of them has another shape.
+        """
+        require_same_shape(row=self.states[t], states=s)
+        require_same_shape(row=self.rewards[t], actions=a, rewards=r, log_probs=lp, dones=d)
         self.states[t] = s
         self.actions[t] = a
         self.rewards[t] = r
