@@ -9,8 +9,6 @@ from torch.distributions import Categorical
 
 from pgcore.losses import clipped_surrogate
 
-STEP_PROB_GRID = np.round(np.append(np.arange(0.05, 0.96, 0.05), 0.99), 2)
-LOG_RATIO_GRID = np.round(np.arange(-3.0, 3.05, 0.25), 2)
 SMALLEST_FLOAT32 = float(torch.nextafter(torch.tensor(0.0), torch.tensor(1.0)))
 """The smallest float32 above 0, about 1.4e-45: whatever rounds below half of it becomes 0."""
 

@@ -14,10 +14,6 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical
 
-LOGIT_GRID = np.round(np.arange(-50, 51) / 10, 1)
-TEMPERATURE_GRID = np.round(np.arange(1, 51) / 10, 1)
-SAMPLE_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-
 
 def policy(logits: Tensor | Sequence[float], temperature: float = 1.0) -> Categorical:
     """The distribution that agents sample actions from, with a temperature.
@@ -82,35 +78,46 @@ def coin() -> pd.DataFrame:
     )
 
 
-def sweeps(logits: Sequence[float], temperature: float = 1.0) -> pd.DataFrame:
-    """The policy along every slider, moved alone from where the sliders stand.
+def sweeps(
+    logits: Sequence[float],
+    temperature: float,
+    logit_values: Sequence[float],
+    temperatures: Sequence[float],
+) -> pd.DataFrame:
+    """The policy along every slider, moved alone from where all of them stand.
 
+    Args:
+        logits, temperature: where they stand.
+        logit_values, temperatures: where one of them can be moved to.
     Returns:
-        moved ("logit 0", ..., "temperature"), value, action, logit, prob, log_prob, entropy.
+        moved ("logit 0", ..., "temperature"), value, action, logit, exp = e^(z/T), prob, log_prob,
+        entropy.
     Raises:
         ValueError: as in policy.
     """
     base = torch.tensor(list(logits), dtype=torch.float64)
-    frames = []
+    names, values, rows, scales = [], [], [], []
     for i in range(len(base)):
-        rows = base.repeat(len(LOGIT_GRID), 1)
-        rows[:, i] = torch.from_numpy(LOGIT_GRID)
-        frames.append(_sweep(f"logit {i}", LOGIT_GRID, rows, rows / temperature))
-    rows = base.repeat(len(TEMPERATURE_GRID), 1)
-    scaled = rows / torch.from_numpy(TEMPERATURE_GRID)[:, None]
-    frames.append(_sweep("temperature", TEMPERATURE_GRID, rows, scaled))
-    return pd.concat(frames, ignore_index=True)
-
-
-def _sweep(moved: str, values: np.ndarray, logits: Tensor, scaled: Tensor) -> pd.DataFrame:
-    pi = policy(scaled)
-    n_actions = logits.shape[-1]
+        moved = base.repeat(len(logit_values), 1)
+        moved[:, i] = torch.tensor(list(logit_values), dtype=torch.float64)
+        names += [f"logit {i}"] * len(logit_values)
+        values += list(logit_values)
+        rows.append(moved)
+        scales += [temperature] * len(logit_values)
+    names += ["temperature"] * len(temperatures)
+    values += list(temperatures)
+    rows.append(base.repeat(len(temperatures), 1))
+    scales += list(temperatures)
+    raw = torch.cat(rows)
+    scaled = raw / torch.tensor(scales, dtype=torch.float64)[:, None]
+    pi, n_actions = policy(scaled), len(base)
     return pd.DataFrame(
         {
-            "moved": moved,
-            "value": values.repeat(n_actions),
+            "moved": np.repeat(names, n_actions),
+            "value": np.repeat(values, n_actions),
             "action": np.tile(np.arange(n_actions), len(values)),
-            "logit": logits.flatten().numpy(),
+            "logit": raw.flatten().numpy(),
+            "exp": scaled.exp().flatten().numpy(),
             "prob": pi.probs.flatten().numpy(),
             "log_prob": pi.logits.flatten().numpy(),
             "entropy": pi.entropy().numpy().repeat(n_actions),
@@ -118,18 +125,19 @@ def _sweep(moved: str, values: np.ndarray, logits: Tensor, scaled: Tensor) -> pd
     )
 
 
-def frequencies(logits: Sequence[float], temperature: float = 1.0, seed: int = 0) -> pd.DataFrame:
-    """How often each action came up among the first n of 10,000 samples, for n in SAMPLE_SIZES.
+def frequencies(
+    logits: Sequence[float], temperature: float, sample_sizes: Sequence[int], seed: int = 0
+) -> pd.DataFrame:
+    """How often each action came up among the first n samples, for each n of sample_sizes.
 
     Returns:
         n, action, count, frequency, prob, standard_error = sqrt(pi (1 - pi) / n), and, the same
         for all actions of an n, mean_surprise = mean of -log pi(a) over the samples, and entropy,
         which is what mean_surprise tends to.
     """
-    pi = policy(logits, temperature)
+    pi, n_actions, sizes = policy(logits, temperature), len(logits), torch.tensor(sample_sizes)
     generator = torch.Generator().manual_seed(seed)
-    actions = torch.multinomial(pi.probs, SAMPLE_SIZES[-1], replacement=True, generator=generator)
-    n_actions, sizes = len(logits), torch.tensor(SAMPLE_SIZES)
+    actions = torch.multinomial(pi.probs, max(sample_sizes), True, generator=generator)
     counts = torch.nn.functional.one_hot(actions, n_actions).cumsum(0)[sizes - 1]
     surprise = -pi.log_prob(actions).cumsum(0)[sizes - 1] / sizes
     variance = pi.probs * (1 - pi.probs) / sizes[:, None]
@@ -156,25 +164,26 @@ def grad_log_prob(logits: Tensor, temperature: float, action: int) -> Tensor:
     return logits.grad
 
 
-def gradient_sweep(logits: Sequence[float], temperature: float, action: int) -> pd.DataFrame:
-    """The gradient of log pi(action) by every logit, while the action's own logit moves.
+def gradient_sweep(
+    logits: Sequence[float], temperature: float, taken: int, logit_values: Sequence[float]
+) -> pd.DataFrame:
+    """The gradient of log pi(taken) by every logit, while the taken action's own logit moves.
 
     Returns:
-        value (of the action's logit), action, prob, one_hot, closed_form = (one_hot - pi) / T,
-        autograd.
+        value (of that logit), action, prob, one_hot, closed_form = (one_hot - pi) / T, autograd.
     """
-    rows = torch.tensor(list(logits), dtype=torch.float64).repeat(len(LOGIT_GRID), 1)
-    rows[:, action] = torch.from_numpy(LOGIT_GRID)
+    rows = torch.tensor(list(logits), dtype=torch.float64).repeat(len(logit_values), 1)
+    rows[:, taken] = torch.tensor(list(logit_values), dtype=torch.float64)
     probs = policy(rows, temperature).probs
     one_hot = torch.zeros_like(rows)
-    one_hot[:, action] = 1
+    one_hot[:, taken] = 1
     return pd.DataFrame(
         {
-            "value": LOGIT_GRID.repeat(len(logits)),
-            "action": np.tile(np.arange(len(logits)), len(LOGIT_GRID)),
+            "value": np.repeat(logit_values, len(logits)),
+            "action": np.tile(np.arange(len(logits)), len(logit_values)),
             "prob": probs.flatten().numpy(),
             "one_hot": one_hot.flatten().numpy(),
             "closed_form": ((one_hot - probs) / temperature).flatten().numpy(),
-            "autograd": grad_log_prob(rows, temperature, action).flatten().numpy(),
+            "autograd": grad_log_prob(rows, temperature, taken).flatten().numpy(),
         }
     )

@@ -21,8 +21,6 @@ from pgcore.returns import discounted_returns
 ACTIONS = ("left", "stay", "right")
 MAX_STEPS = 20
 MAX_REWARD = 100.0
-GAMMA_GRID = np.round(np.arange(51) / 50, 2)
-LEARNING_RATE_GRID = np.round(np.arange(41) / 20, 2)
 
 
 @dataclass(frozen=True)
@@ -128,11 +126,13 @@ def pushes(steps: Sequence[Step], gamma: float, logits: Sequence[float]) -> pd.D
     )
 
 
-def returns_by_gamma(steps: Sequence[Step], logits: Sequence[float]) -> pd.DataFrame:
-    """step_table for every discount of GAMMA_GRID, with columns gamma and loss added."""
+def returns_by_gamma(
+    steps: Sequence[Step], logits: Sequence[float], gammas: Sequence[float]
+) -> pd.DataFrame:
+    """step_table for every discount, with columns gamma and loss added."""
     frames = []
-    for gamma in GAMMA_GRID:
-        table = step_table(steps, float(gamma), logits)
+    for gamma in gammas:
+        table = step_table(steps, gamma, logits)
         frames.append(table.assign(gamma=gamma, loss=table.loss_term.mean()))
     return pd.concat(frames, ignore_index=True)
 
@@ -166,19 +166,26 @@ def gradient_step(
     )
 
 
-def gradient_steps(steps: Sequence[Step], logits: Sequence[float]) -> pd.DataFrame:
-    """gradient_step for all of GAMMA_GRID and LEARNING_RATE_GRID, with columns of those names."""
+def gradient_steps(
+    steps: Sequence[Step],
+    logits: Sequence[float],
+    gammas: Sequence[float],
+    learning_rates: Sequence[float],
+) -> pd.DataFrame:
+    """gradient_step for every discount and learning rate, with columns gamma and learning_rate."""
+    before = torch.tensor(list(logits), dtype=torch.float64)
+    rates = torch.tensor(list(learning_rates), dtype=torch.float64)
     frames = []
-    for gamma in GAMMA_GRID:
-        push = update(steps, float(gamma), logits).pushes.sum(0)
-        before = torch.tensor(list(logits), dtype=torch.float64)
-        after = before + torch.from_numpy(LEARNING_RATE_GRID)[:, None] * push
+    for gamma in gammas:
+        push = update(steps, gamma, logits).pushes.sum(0)
+        after = before + rates[:, None] * push
         frames.append(
             pd.DataFrame(
                 {
                     "gamma": gamma,
-                    "learning_rate": LEARNING_RATE_GRID.repeat(len(ACTIONS)),
-                    "action": ACTIONS * len(LEARNING_RATE_GRID),
+                    "learning_rate": np.repeat(learning_rates, len(ACTIONS)),
+                    "action": ACTIONS * len(rates),
+                    "push": push.repeat(len(rates)).numpy(),
                     "before": _probs(before.expand_as(after)).flatten().numpy(),
                     "after": _probs(after).flatten().numpy(),
                 }

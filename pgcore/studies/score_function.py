@@ -19,13 +19,10 @@ from pgcore.returns import discounted_returns
 ARMS = ("A", "B", "C")
 MEANS = (1.0, 2.0, 3.0)
 """Mean reward of each arm."""
-BATCHES = tuple(2**power for power in range(10))
-HORIZONS = (1, 2, 3, 5, 10, 20, 30, 40, 50)
 ARROWS = 60
 """Sampled gradients drawn for each setting; the spreads are measured over more."""
 EPISODES_A_BATCH = 20
 WEIGHTINGS = ("full return", "reward-to-go")
-OFFSETS = (-4, -2, 0, 2, 4)
 
 
 def objective(logits: Tensor) -> Tensor:
@@ -92,9 +89,13 @@ def spread(gradients: Tensor, exact: Tensor) -> float:
 
 
 def batches(
-    logits: Sequence[float], noise: float = 1.0, seed: int = 0, n_batches: int = 600
+    logits: Sequence[float],
+    noise: float,
+    sizes: Sequence[int],
+    seed: int = 0,
+    n_batches: int = 600,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Sampled gradients for every batch size of BATCHES, and how far they scatter.
+    """Sampled gradients for every batch size, and how far they scatter.
 
     Returns:
         arrows: batch, index, and the gradient by each arm's logit in columns A, B, C.
@@ -102,7 +103,7 @@ def batches(
     """
     exact = exact_gradient(logits)
     arrows, spreads = [], []
-    for batch in BATCHES:
+    for batch in sizes:
         gradients = sampled_gradients(logits, noise, batch, n_batches, seed)
         arrows.append(_arrow_frame(gradients).assign(batch=batch))
         spreads.append({"batch": batch, "spread": spread(gradients, exact)})
@@ -125,9 +126,13 @@ def slope(spreads: pd.DataFrame) -> tuple[float, np.ndarray]:
 
 
 def weightings(
-    logits: Sequence[float], noise: float = 1.0, seed: int = 0, n_batches: int = 200
+    logits: Sequence[float],
+    noise: float,
+    horizons: Sequence[int],
+    seed: int = 0,
+    n_batches: int = 200,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Full return against reward-to-go, on the same episodes of h pulls, for h in HORIZONS.
+    """Full return against reward-to-go, on the same episodes of h pulls, for each h.
 
     An episode's return is the undiscounted sum of its rewards. Gradients are divided by h, so
     that both estimate exact_gradient. An estimate is the mean over EPISODES_A_BATCH episodes.
@@ -139,7 +144,7 @@ def weightings(
     """
     exact = exact_gradient(logits)
     arrows, spreads = [], []
-    for horizon in HORIZONS:
+    for horizon in horizons:
         generator = torch.Generator().manual_seed(seed)
         actions = _pulls(logits, horizon, n_batches * EPISODES_A_BATCH, generator)
         rewards = sample_rewards(actions, noise, generator)

@@ -29,7 +29,7 @@ def test_a_step_probability_must_be_inside_0_to_1(step_prob: float) -> None:
         study.underflow(step_prob)
 
 
-@pytest.mark.parametrize("step_prob", study.STEP_PROB_GRID)
+@pytest.mark.parametrize("step_prob", [0.05, 0.25, 0.5, 0.8, 0.85, 0.9, 0.99])
 def test_the_sum_of_logs_keeps_its_gradient_where_the_product_lost_it(step_prob: float) -> None:
     naive, stable = study.underflow_gradients(step_prob)
     assert stable == pytest.approx(500 * (1 - step_prob), rel=1e-4)
@@ -37,7 +37,7 @@ def test_the_sum_of_logs_keeps_its_gradient_where_the_product_lost_it(step_prob:
     assert math.isnan(naive) if underflows else naive == pytest.approx(stable)
 
 
-@pytest.mark.parametrize("log_ratio", study.LOG_RATIO_GRID)
+@pytest.mark.parametrize("log_ratio", [-3.0, -0.5, 0.0, 0.25, 1.0, 3.0])
 def test_the_difference_of_logs_never_breaks(log_ratio: float) -> None:
     frame = study.ratios(log_ratio)
     assert frame.stable.to_numpy() == pytest.approx(math.exp(log_ratio), rel=1e-4)

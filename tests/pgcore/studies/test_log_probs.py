@@ -15,6 +15,9 @@ from pgcore.studies import log_probs as study
 
 logit_lists = st.lists(st.floats(-5, 5), min_size=2, max_size=6)
 temperatures = st.floats(0.1, 5)
+LOGITS = [-5.0, -2.5, 0.0, 3.0, 5.0]
+TEMPERATURES = [0.1, 2.5, 5.0]
+SIZES = [1, 10, 100, 10_000]
 
 
 def test_softmax_of_two_equal_logits_is_the_fair_coin() -> None:
@@ -76,7 +79,7 @@ def test_a_logit_that_is_not_finite_is_refused() -> None:
 
 def test_sweeps_move_one_slider_and_leave_the_others() -> None:
     logits, temperature = [0.5, -2.0, 1.0], 0.7
-    frame = study.sweeps(logits, temperature)
+    frame = study.sweeps(logits, temperature, LOGITS, TEMPERATURES)
     assert set(frame.moved) == {"logit 0", "logit 1", "logit 2", "temperature"}
     row = frame.query("moved == 'logit 1' and value == 3.0").set_index("action")
     expected = study.softmax_table([0.5, 3.0, 1.0], temperature)
@@ -89,8 +92,8 @@ def test_sweeps_move_one_slider_and_leave_the_others() -> None:
 
 
 def test_sweeps_at_the_sliders_ends_stay_finite() -> None:
-    frame = study.sweeps([5.0, -5.0, 5.0, -5.0, 5.0, -5.0], 0.1)
-    assert np.isfinite(frame[["prob", "log_prob", "entropy"]].to_numpy()).all()
+    frame = study.sweeps([5.0, -5.0, 5.0, -5.0, 5.0, -5.0], 0.1, LOGITS, TEMPERATURES)
+    assert np.isfinite(frame[["exp", "prob", "log_prob", "entropy"]].to_numpy()).all()
 
 
 def test_coin() -> None:
@@ -103,9 +106,9 @@ def test_coin() -> None:
 
 
 def test_frequencies_count_what_they_say_and_approach_the_probabilities() -> None:
-    frame = study.frequencies([1.0, 0.0, -1.0], seed=3)
-    assert tuple(frame.n.unique()) == study.SAMPLE_SIZES
-    assert (frame.groupby("n")["count"].sum() == list(study.SAMPLE_SIZES)).all()
+    frame = study.frequencies([1.0, 0.0, -1.0], 1.0, SIZES, seed=3)
+    assert frame.n.unique().tolist() == SIZES
+    assert (frame.groupby("n")["count"].sum() == SIZES).all()
     last = frame[frame.n == 10_000]
     assert (abs(last.frequency - last.prob) < 4 * last.standard_error).all()
     assert last.standard_error.iloc[0] == pytest.approx(0.0047191, rel=1e-4)
@@ -115,16 +118,19 @@ def test_frequencies_count_what_they_say_and_approach_the_probabilities() -> Non
 
 
 def test_frequencies_depend_on_the_seed_alone() -> None:
-    same = study.frequencies([0.0, 1.0], seed=1), study.frequencies([0.0, 1.0], seed=1)
+    same = (
+        study.frequencies([0.0, 1.0], 1.0, SIZES, seed=1),
+        study.frequencies([0.0, 1.0], 1.0, SIZES, seed=1),
+    )
     assert same[0].equals(same[1])
-    assert not same[0].equals(study.frequencies([0.0, 1.0], seed=2))
+    assert not same[0].equals(study.frequencies([0.0, 1.0], 1.0, SIZES, seed=2))
 
 
 def test_the_global_generator_is_left_alone() -> None:
     torch.manual_seed(7)
     untouched = torch.rand(1)
     torch.manual_seed(7)
-    study.frequencies([0.0, 1.0], seed=1)
+    study.frequencies([0.0, 1.0], 1.0, SIZES, seed=1)
     assert torch.rand(1) == untouched
 
 
@@ -134,14 +140,14 @@ def test_autograd_gives_onehot_minus_pi_over_t(
     logits: list[float], temperature: float, action: int
 ) -> None:
     action %= len(logits)
-    frame = study.gradient_sweep(logits, temperature, action)
+    frame = study.gradient_sweep(logits, temperature, action, LOGITS)
     assert frame.autograd.to_numpy() == pytest.approx(frame.closed_form.to_numpy(), abs=1e-9)
     # Probability is only moved around: no push on the sum of the logits.
     assert frame.groupby("value").autograd.sum().to_numpy() == pytest.approx(0, abs=1e-9)
 
 
 def test_gradient_sweep_literally() -> None:
-    frame = study.gradient_sweep([0.0, 0.0], 1.0, 0)
+    frame = study.gradient_sweep([0.0, 0.0], 1.0, 0, LOGITS)
     at_zero = frame[frame.value == 0.0]
     assert at_zero.autograd.tolist() == pytest.approx([0.5, -0.5])
     assert at_zero.one_hot.tolist() == [1.0, 0.0]

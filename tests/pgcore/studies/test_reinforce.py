@@ -100,13 +100,14 @@ def test_no_step_leaves_the_policy_alone() -> None:
 
 def test_the_grids_hold_what_the_single_functions_give() -> None:
     logits = (1.0, 0.0, -1.0)
-    steps = study.gradient_steps(TWO_EPISODES, logits)
+    steps = study.gradient_steps(TWO_EPISODES, logits, [0.0, 0.9, 1.0], [0.0, 1.5])
     chosen = steps[(steps.gamma == 0.9) & (steps.learning_rate == 1.5)]
     single = study.gradient_step(TWO_EPISODES, 0.9, logits, 1.5)
     assert chosen.after.tolist() == pytest.approx(single.after.tolist())
     assert chosen.before.tolist() == pytest.approx(single.before.tolist())
+    assert chosen.push.tolist() == pytest.approx(single.push.tolist())
     assert chosen.action.tolist() == single.action.tolist()
-    returns = study.returns_by_gamma(TWO_EPISODES, logits)
+    returns = study.returns_by_gamma(TWO_EPISODES, logits, [0.0, 0.9, 1.0])
     chosen = returns[returns.gamma == 0.9]
     single = study.step_table(TWO_EPISODES, 0.9, logits)
     assert chosen["return"].tolist() == single["return"].tolist()
