@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import live, theme
+from pages.ui import chapter, live, theme
 
 st.set_page_config(page_title="Policy gradients, hands on", page_icon="🤸", layout="wide")
 theme.warm_up()
@@ -11,6 +11,7 @@ live.renew_lease()
 page = st.navigation(
     {
         "": [st.Page("pages/home.py", title="Start here", icon=":material/home:", default=True)],
+        "Chapters": chapter.pages(),
         "Labs": [
             st.Page(
                 "pages/7_train.py", title="Train", icon=":material/play_circle:", url_path="train"
