@@ -1,3 +1,21 @@
+"""Train an agent in this very process, and watch it."""
+
+from __future__ import annotations
+
 import streamlit as st
 
-st.title("Policy gradients, hands on")
+from pages.ui import live, theme
+
+st.title("Train")
+st.markdown("##### Press Start. An agent learns in this process, and you watch its return grow.")
+theme.load_torch()
+
+from pages.ui import settings, train_panels  # noqa: E402  (they import torch)
+
+runs = live.session_runs()
+config = settings.training_config()
+options = train_panels.run_options()
+train_panels.controls_and_charts(runs, config, options)
+train_panels.playback(runs)
+train_panels.inside(runs)
+train_panels.downloads(runs, options)

@@ -251,7 +251,11 @@ class TrainingJob:
 
     def _train(self, stack: ExitStack) -> None:
         resumed = self._resume_from
-        trainer = Trainer(self.config) if resumed is None else checkpoints.resume(resumed)
+        trainer = (
+            Trainer(self.config)
+            if resumed is None
+            else checkpoints.resume(resumed, n_updates=self.config.n_updates)
+        )
         stack.callback(trainer.envs.close)
         updates = trainer.run()
         if self._folder is not None:

@@ -1,0 +1,175 @@
+"""The training form: every field of TrainConfig as a widget, checked by TrainConfig itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, get_args, get_type_hints
+
+import streamlit as st
+
+from pages.ui.training import ALGORITHM_NAMES
+from pgcore.config import ALGORITHMS, PRESETS, ConfigError, TrainConfig, field_help
+from pgcore.environments import OFFERED
+
+_FRONT = ("algorithm", "preset", "env_id", "seed")
+_KEY = "train_"
+_PRESET_NAMES = {"fast": "Fast, corrected", "homework": "As in the homework"}
+
+
+def training_config() -> TrainConfig | None:
+    """Draw the form; the config that it describes, or None after saying what is wrong with it.
+
+    The link in the address bar always describes the form: the four main choices, and each
+    further setting that differs from its preset.
+    """
+    _read_link()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        algorithm = st.segmented_control(
+            "Algorithm",
+            _algorithms(),
+            format_func=lambda name: ALGORITHM_NAMES.get(name, name),
+            key=f"{_KEY}algorithm",
+            required=True,
+            persist_state="session",
+        )
+        preset = st.segmented_control(
+            "Preset",
+            PRESETS,
+            format_func=_PRESET_NAMES.__getitem__,
+            key=f"{_KEY}preset",
+            required=True,
+            persist_state="session",
+            help="Fast: the corrected trainer. Homework: the notebook's settings, faults included.",
+        )
+        env_id = st.selectbox(
+            "Environment",
+            list(OFFERED),
+            format_func=lambda name: OFFERED[name].title,
+            key=f"{_KEY}env_id",
+            persist_state="session",
+            width=380,
+        )
+        seed = st.number_input(
+            "Seed",
+            step=1,
+            key=f"{_KEY}seed",
+            persist_state="session",
+            width=130,
+            help=field_help()["seed"],
+        )
+    start = TrainConfig.preset(preset, algorithm, env_id=env_id)
+    with st.expander("Every setting", icon=":material/tune:"):
+        changes = _other_settings(start, f"{_KEY}{preset}_{algorithm}_")
+    _write_link(algorithm, preset, env_id, seed, changes)
+    try:
+        return start.replace(seed=seed, **changes)
+    except ConfigError as problem:
+        st.error(str(problem)[0].upper() + str(problem)[1:], icon=":material/error:")
+        return None
+
+
+def _algorithms() -> list[str]:
+    first = [name for name in ("reinforce", "vpg", "ppo", "gae") if name in ALGORITHMS]
+    return first + [name for name in ALGORITHMS if name not in first]
+
+
+def _other_settings(start: TrainConfig, prefix: str) -> dict[str, Any]:
+    help_of = field_help()
+    changes = {}
+    fields = [field for field in dataclasses.fields(start) if field.name not in _FRONT]
+    columns = st.columns(3)
+    for i, field in enumerate(fields):
+        default = getattr(start, field.name)
+        with columns[i % len(columns)]:
+            value = _widget(field.name, default, prefix + field.name, help_of[field.name])
+        if value is not None and value != default:
+            changes[field.name] = value
+    return changes
+
+
+def _widget(name: str, default: Any, key: str, help_text: str) -> Any:
+    label = name.replace("_", " ").capitalize()
+    hint = get_type_hints(TrainConfig)[name]
+    common: dict[str, Any] = {"key": key, "persist_state": "session"}
+    if key not in st.session_state:
+        st.session_state[key] = " ".join(map(str, default)) if name == "hidden" else default
+    if hint is bool:
+        value = st.toggle(label, **common)
+    elif name == "hidden":
+        text = st.text_input(label, **common)
+        words = text.replace(",", " ").split()
+        value = tuple(int(word) if word.isdigit() else word for word in words)
+    elif hint in (int, float):
+        step = 1 if hint is int else None
+        value = st.number_input(label, step=step, format=None if step else "%g", **common)
+    else:
+        value = st.selectbox(label, get_args(hint), **common)
+    st.caption(help_text)
+    return value
+
+
+def _read_link() -> None:
+    """Once a session, and before any widget exists: what the link asks for becomes the form."""
+    if f"{_KEY}algorithm" in st.session_state:
+        return
+    asked = {name: str(value) for name, value in st.query_params.items()}
+    form = {"algorithm": "ppo", "preset": "fast", "env_id": "CartPole-v1", "seed": 0}
+    allowed = {"algorithm": ALGORITHMS, "preset": PRESETS, "env_id": tuple(OFFERED)}
+    problems = []
+    for name, choices in allowed.items():
+        if name in asked and asked[name] not in choices:
+            problems.append(f"{name} must be one of {', '.join(choices)}")
+        elif name in asked:
+            form[name] = asked[name]
+    start = TrainConfig.preset(form["preset"], form["algorithm"])
+    for field in dataclasses.fields(TrainConfig):
+        if field.name not in asked or field.name in allowed:
+            continue
+        try:
+            value = _from_text(field.name, asked[field.name])
+            # Alone first, so that one bad value does not take the others with it.
+            start.replace(**{field.name: value})
+        except ConfigError as problem:
+            problems.append(str(problem).rstrip("."))
+            continue
+        if field.name == "seed":
+            form["seed"] = value
+        else:
+            key = f"{_KEY}{form['preset']}_{form['algorithm']}_{field.name}"
+            st.session_state[key] = " ".join(map(str, value)) if field.name == "hidden" else value
+    for name, value in form.items():
+        st.session_state[_KEY + name] = value
+    if problems:
+        st.warning(
+            f"The link asks for something that does not exist: {'; '.join(problems)}. "
+            "The page uses the preset's value instead.",
+            icon=":material/link_off:",
+        )
+
+
+def _from_text(name: str, text: str) -> Any:
+    if name == "hidden":
+        words = text.replace(",", " ").split()
+        return tuple(int(word) if word.isdigit() else word for word in words)
+    hint = get_type_hints(TrainConfig)[name]
+    if hint in (int, float, bool):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return text
+        return float(value) if hint is float and isinstance(value, int) else value
+    return text
+
+
+def _write_link(algorithm: str, preset: str, env_id: str, seed: int, changes: dict) -> None:
+    state = {"algorithm": algorithm, "preset": preset, "env_id": env_id, "seed": str(seed)}
+    for name, value in changes.items():
+        is_words = isinstance(value, tuple)
+        state[name] = (
+            " ".join(map(str, value))
+            if is_words
+            else (value if isinstance(value, str) else json.dumps(value))
+        )
+    if dict(st.query_params.items()) != state:
+        st.query_params.from_dict(state)

@@ -1,0 +1,204 @@
+"""Charts of training runs. Their specs depend on which runs there are, never on how far they got:
+new data must not rebuild a chart, or zoom and legend would be lost at every update."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import altair as alt
+import pandas as pd
+
+from pages.ui import theme
+from pgcore.config import PRESETS, TrainConfig
+from pgcore.environments import OFFERED
+from pgcore.jobs import JobSnapshot
+from pgcore.studies import learning_curve
+
+ALGORITHM_NAMES = {"ppo": "PPO", "vpg": "VPG", "gae": "GAE", "reinforce": "REINFORCE"}
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A small chart: one or more columns of learning_curve.meters over the same axes."""
+
+    title: str
+    columns: tuple[str, ...]
+    unit: str
+    caption: str
+
+
+METERS = (
+    Meter(
+        "Outside the range, and silenced",
+        ("clip_fraction", "zero_gradient_fraction"),
+        "share of samples",
+        "Solid: the ratio is outside 1 ± ε. Dashed: the gradient is zero. They differ.",
+    ),
+    Meter("Approximate KL", ("approx_kl",), "nats", "How far the update moved the policy."),
+    Meter("Entropy", ("entropy",), "nats", "ln 2 ≈ 0.69 is a coin toss between two actions."),
+    Meter(
+        "Explained variance",
+        ("explained_variance",),
+        "share",
+        "1: the value network predicts the returns. 0: no better than a constant.",
+    ),
+    Meter("Policy loss", ("policy_loss",), "loss", "Only its gradient has a meaning."),
+    Meter("Value loss", ("value_loss",), "loss", "Squared error of the value network."),
+    Meter("Gradient norm", ("grad_norm",), "norm", "Before it is clipped."),
+    Meter(
+        "Mean reward a step",
+        ("reward_per_step",),
+        "reward",
+        "The homework's metric. On CartPole a beginner and an expert look alike in it.",
+    ),
+)
+
+
+def label(number: int, config: TrainConfig) -> str:
+    """What the legend calls a run: "#2 PPO fast, seed 1"; "edited" where a setting differs."""
+    name = ALGORITHM_NAMES.get(config.algorithm, config.algorithm)
+    return f"#{number} {name} {preset_of(config)}, seed {config.seed}"
+
+
+def preset_of(config: TrainConfig) -> str:
+    """The preset that a config is, whatever its seed and environment, or "edited"."""
+    for name in PRESETS:
+        same = TrainConfig.preset(name, config.algorithm, seed=config.seed, env_id=config.env_id)
+        if config == same:
+            return name
+    return "edited"
+
+
+def _x(total_steps: int, title: str | None = "environment steps") -> alt.X:
+    return (
+        alt.X("env_steps:Q")
+        .scale(domain=[0, total_steps], nice=False)
+        .axis(title=title, format="~s", grid=False, tickCount=6)
+    )
+
+
+def _run_colour(runs: Sequence[str], legend: bool = True) -> alt.Color:
+    colours = [theme.BLUE, theme.VERMILION, theme.GREEN, theme.PURPLE, theme.ORANGE, theme.SKY]
+    return (
+        alt.Color("run:N")
+        .scale(domain=list(runs), range=colours[: len(runs)])
+        .legend(alt.Legend(orient="top", title=None, columns=2, labelLimit=400) if legend else None)
+    )
+
+
+def returns_chart(
+    runs: Sequence[str], env_id: str, total_steps: int, domain: tuple[float, float] | None
+) -> alt.LayerChart:
+    """Episode return by environment steps: mean, spread, evaluations, and the solved line.
+
+    Data: the named datasets "curve" (run, env_steps, mean, low, high) and "scores" (run,
+    env_steps, score).
+    """
+    shown = alt.selection_point(fields=["run"], bind="legend", name="shown")
+    zoom = alt.selection_interval(
+        bind="scales",
+        encodings=["x"],
+        name="zoom",
+        zoom="wheel![event.shiftKey]",
+        translate="[pointerdown[event.shiftKey], pointerup] > pointermove!",
+    )
+    y_scale = alt.Scale(domain=list(domain), nice=False) if domain else alt.Scale()
+    colour = _run_colour(runs)
+    visible = alt.condition(shown, alt.value(1.0), alt.value(0.08))
+    faint = alt.condition(shown, alt.value(0.18), alt.value(0.02))
+    x = _x(total_steps)
+    curve = alt.Chart(alt.NamedData("curve"))
+    band = curve.mark_area(clip=True).encode(
+        x,
+        alt.Y("low:Q", scale=y_scale, title="episode return"),
+        alt.Y2("high:Q"),
+        color=colour,
+        opacity=faint,
+    )
+    line = curve.mark_line(clip=True, strokeWidth=2.5).encode(
+        x,
+        alt.Y("mean:Q", scale=y_scale),
+        color=colour,
+        opacity=visible,
+        tooltip=[
+            alt.Tooltip("run:N"),
+            alt.Tooltip("env_steps:Q", format=","),
+            alt.Tooltip("mean:Q", format=".1f"),
+            alt.Tooltip("episodes:Q", title="episodes behind it"),
+        ],
+    )
+    dots = (
+        alt.Chart(alt.NamedData("scores"))
+        .mark_point(clip=True, filled=True, size=55, stroke="white", strokeWidth=1)
+        .encode(
+            x,
+            alt.Y("score:Q", scale=y_scale),
+            color=colour,
+            opacity=visible,
+            tooltip=[
+                alt.Tooltip("run:N"),
+                alt.Tooltip("update:Q"),
+                alt.Tooltip("score:Q", format=".1f", title="mean of fresh episodes"),
+                alt.Tooltip("episodes:Q", title="fresh episodes"),
+            ],
+        )
+    )
+    layers = [band, line, dots]
+    if env_id in OFFERED:
+        solved = alt.Chart(
+            pd.DataFrame({"solved": [OFFERED[env_id].solved_at], "text": ["solved"]})
+        )
+        y = alt.Y("solved:Q", scale=y_scale)
+        layers += [
+            solved.mark_rule(strokeDash=[6, 4], color=theme.GREY, strokeWidth=1.5).encode(y),
+            solved.mark_text(align="left", dx=6, dy=-7, color=theme.GREY, fontSize=12).encode(
+                y, alt.XValue(0), text="text:N"
+            ),
+        ]
+    return alt.layer(*layers).add_params(shown, zoom).properties(height=360)
+
+
+def meter_chart(meter: Meter, runs: Sequence[str], total_steps: int) -> alt.Chart:
+    """One meter over all runs; a second column is dashed."""
+    chart = (
+        alt.Chart(alt.NamedData("meter"))
+        .mark_line(clip=True, strokeWidth=2)
+        .encode(
+            _x(total_steps, title=None),
+            alt.Y("value:Q", title=meter.unit).scale(zero=meter.unit.startswith("share")),
+            color=_run_colour(runs, legend=False),
+        )
+    )
+    if len(meter.columns) > 1:
+        chart = chart.encode(
+            strokeDash=alt.StrokeDash("meter:N", legend=None).scale(
+                domain=list(meter.columns), range=[[1, 0], [5, 4]]
+            )
+        )
+    return chart.properties(height=150)
+
+
+def curve_rows(snapshots: dict[str, JobSnapshot]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The datasets "curve" and "scores" of returns_chart."""
+    curves = [
+        learning_curve.return_curve(snapshot.stats).assign(run=run)
+        for run, snapshot in snapshots.items()
+    ]
+    scores = [
+        (run, score.update, score.env_steps, score.evaluation.mean, len(score.evaluation.returns))
+        for run, snapshot in snapshots.items()
+        for score in snapshot.scores
+    ]
+    return pd.concat(curves, ignore_index=True), pd.DataFrame(
+        scores, columns=["run", "update", "env_steps", "score", "episodes"]
+    )
+
+
+def meter_rows(snapshots: dict[str, JobSnapshot]) -> pd.DataFrame:
+    """All meters of all runs, long: run, env_steps, meter, value; missing ones left out."""
+    frames = [
+        learning_curve.meters(snapshot.stats).assign(run=run) for run, snapshot in snapshots.items()
+    ]
+    wide = pd.concat(frames, ignore_index=True)
+    return wide.melt(["run", "env_steps"], var_name="meter", value_name="value").dropna()
