@@ -38,15 +38,18 @@ class Step:
 class Update:
     """What a trajectory asks of the policy; T steps, A actions."""
 
+    steps: tuple[Step, ...]
+    gamma: float
+    logits: Tensor  # (A,)
     returns: Tensor  # (T,)
     log_probs: Tensor  # (T,), of the actions taken
     loss: float
     pushes: Tensor  # (T, A): what each step adds to the descent direction of the logits
 
     @property
-    def gradient(self) -> Tensor:
-        """Of the loss by the logits, (A,)."""
-        return -self.pushes.sum(0)
+    def push(self) -> Tensor:
+        """Descent direction of the logits, minus the gradient of the loss, (A,)."""
+        return self.pushes.sum(0)
 
 
 def check(steps: Sequence[Step]) -> None:
@@ -87,108 +90,79 @@ def update(steps: Sequence[Step], gamma: float, logits: Sequence[float]) -> Upda
     loss = policy_gradient_loss(log_probs, returns)
     loss.backward()
     assert copies.grad is not None
-    return Update(returns, log_probs.detach(), float(loss.detach()), -copies.grad)
+    return Update(
+        tuple(steps),
+        gamma,
+        copies[0].detach(),
+        returns,
+        log_probs.detach(),
+        float(loss.detach()),
+        -copies.grad,
+    )
 
 
-def step_table(steps: Sequence[Step], gamma: float, logits: Sequence[float]) -> pd.DataFrame:
-    """The loss, row by row.
+def step_table(updates: Sequence[Update]) -> pd.DataFrame:
+    """The loss, row by row, for updates from one trajectory.
 
     Returns:
-        step (from 0), episode (from 1), action (name), reward, ends, log_prob, return, and
-        loss_term = -log_prob * return, whose mean is the loss.
+        gamma, step (from 0), episode (from 1), action (name), reward, ends, log_prob, return,
+        loss_term = -log_prob * return, and loss, their mean.
     """
-    result = update(steps, gamma, logits)
+    steps, n_updates, n_steps = updates[0].steps, len(updates), len(updates[0].steps)
     ends = np.array([step.ends for step in steps])
+    log_probs = torch.cat([each.log_probs for each in updates])
+    returns = torch.cat([each.returns for each in updates])
     return pd.DataFrame(
         {
-            "step": np.arange(len(steps)),
-            "episode": 1 + np.concatenate([[0], ends[:-1].cumsum()]),
-            "action": [ACTIONS[step.action] for step in steps],
-            "reward": [step.reward for step in steps],
-            "ends": ends,
-            "log_prob": result.log_probs.numpy(),
-            "return": result.returns.numpy(),
-            "loss_term": (-result.log_probs * result.returns).numpy(),
+            "gamma": np.repeat([each.gamma for each in updates], n_steps),
+            "step": np.tile(np.arange(n_steps), n_updates),
+            "episode": np.tile(1 + np.append(0, ends[:-1].cumsum()), n_updates),
+            "action": [ACTIONS[step.action] for step in steps] * n_updates,
+            "reward": [step.reward for step in steps] * n_updates,
+            "ends": np.tile(ends, n_updates),
+            "log_prob": log_probs.numpy(),
+            "return": returns.numpy(),
+            "loss_term": (-log_probs * returns).numpy(),
+            "loss": np.repeat([each.loss for each in updates], n_steps),
         }
     )
 
 
-def pushes(steps: Sequence[Step], gamma: float, logits: Sequence[float]) -> pd.DataFrame:
-    """step, taken (name of the action taken), action (name), push on that action's logit."""
-    result = update(steps, gamma, logits)
+def pushes(updates: Sequence[Update]) -> pd.DataFrame:
+    """gamma, step, taken (name of the action taken), action (name), push on its logit."""
+    steps, n_updates, n_actions = updates[0].steps, len(updates), len(ACTIONS)
+    taken = np.repeat([ACTIONS[step.action] for step in steps], n_actions)
     return pd.DataFrame(
         {
-            "step": np.arange(len(steps)).repeat(len(ACTIONS)),
-            "taken": np.repeat([ACTIONS[step.action] for step in steps], len(ACTIONS)),
-            "action": ACTIONS * len(steps),
-            "push": result.pushes.flatten().numpy(),
+            "gamma": np.repeat([each.gamma for each in updates], len(taken)),
+            "step": np.tile(np.arange(len(steps)).repeat(n_actions), n_updates),
+            "taken": np.tile(taken, n_updates),
+            "action": ACTIONS * (len(steps) * n_updates),
+            "push": torch.stack([each.pushes for each in updates]).flatten().numpy(),
         }
     )
 
 
-def returns_by_gamma(
-    steps: Sequence[Step], logits: Sequence[float], gammas: Sequence[float]
-) -> pd.DataFrame:
-    """step_table for every discount, with columns gamma and loss added."""
-    frames = []
-    for gamma in gammas:
-        table = step_table(steps, gamma, logits)
-        frames.append(table.assign(gamma=gamma, loss=table.loss_term.mean()))
-    return pd.concat(frames, ignore_index=True)
-
-
-def _probs(logits: Tensor) -> Tensor:
-    return Categorical(logits=logits, validate_args=False).probs
-
-
-def gradient_step(
-    steps: Sequence[Step], gamma: float, logits: Sequence[float], learning_rate: float
-) -> pd.DataFrame:
-    """One step of plain gradient descent, logits - learning_rate * gradient.
+def gradient_steps(updates: Sequence[Update], learning_rates: Sequence[float]) -> pd.DataFrame:
+    """One step of plain gradient descent, logits - learning_rate * gradient, for each rate.
 
     Returns:
-        action (name), push = -gradient, logit_before, logit_after, before, after: probabilities.
-    Raises:
-        ValueError: as in check.
+        gamma, learning_rate, action (name), push = -gradient, logit_after, before, after: the
+        action's probability.
     """
-    push = update(steps, gamma, logits).pushes.sum(0)
-    before = torch.tensor(list(logits), dtype=torch.float64)
-    after = before + learning_rate * push
+    rates = torch.tensor(list(learning_rates), dtype=torch.float64)[:, None]
+    push = torch.stack([each.push for each in updates])[:, None].expand(-1, len(rates), -1)
+    logits = torch.stack([each.logits for each in updates])[:, None].expand_as(push)
+    after = logits + rates * push
+    n_rows = len(rates) * len(ACTIONS)
     return pd.DataFrame(
         {
-            "action": ACTIONS,
-            "push": push.numpy(),
-            "logit_before": before.numpy(),
-            "logit_after": after.numpy(),
-            "before": _probs(before).numpy(),
-            "after": _probs(after).numpy(),
+            "gamma": np.repeat([each.gamma for each in updates], n_rows),
+            "learning_rate": np.tile(np.repeat(learning_rates, len(ACTIONS)), len(updates)),
+            "action": ACTIONS * (len(rates) * len(updates)),
+            "push": push.flatten().numpy(),
+            "logit_after": after.flatten().numpy(),
+            "before": Categorical(logits=logits, validate_args=False).probs.flatten().numpy(),
+            "after": Categorical(logits=after, validate_args=False).probs.flatten().numpy(),
         }
     )
-
-
-def gradient_steps(
-    steps: Sequence[Step],
-    logits: Sequence[float],
-    gammas: Sequence[float],
-    learning_rates: Sequence[float],
-) -> pd.DataFrame:
-    """gradient_step for every discount and learning rate, with columns gamma and learning_rate."""
-    before = torch.tensor(list(logits), dtype=torch.float64)
-    rates = torch.tensor(list(learning_rates), dtype=torch.float64)
-    frames = []
-    for gamma in gammas:
-        push = update(steps, gamma, logits).pushes.sum(0)
-        after = before + rates[:, None] * push
-        frames.append(
-            pd.DataFrame(
-                {
-                    "gamma": gamma,
-                    "learning_rate": np.repeat(learning_rates, len(ACTIONS)),
-                    "action": ACTIONS * len(rates),
-                    "push": push.repeat(len(rates)).numpy(),
-                    "before": _probs(before.expand_as(after)).flatten().numpy(),
-                    "after": _probs(after).flatten().numpy(),
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)

@@ -33,7 +33,7 @@ def test_softmax_of_1_0_minus_1() -> None:
     assert table.log_prob.to_numpy() == pytest.approx([-0.40760596, -1.40760596, -2.40760596])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(logit_lists, temperatures)
 def test_exp_column_normalised_is_prob(logits: list[float], temperature: float) -> None:
     table = study.softmax_table(logits, temperature)
@@ -42,7 +42,7 @@ def test_exp_column_normalised_is_prob(logits: list[float], temperature: float) 
     assert np.log(table.prob).to_numpy() == pytest.approx(table.log_prob.to_numpy())
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(logit_lists, st.floats(-100, 100))
 def test_adding_one_number_to_every_logit_changes_nothing(
     logits: list[float], shift: float
@@ -134,7 +134,7 @@ def test_the_global_generator_is_left_alone() -> None:
     assert torch.rand(1) == untouched
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(logit_lists, temperatures, st.integers(0, 5))
 def test_autograd_gives_onehot_minus_pi_over_t(
     logits: list[float], temperature: float, action: int

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -26,20 +28,29 @@ some_logits = st.lists(st.floats(-5, 5), min_size=3, max_size=3)
 gammas = st.floats(0, 1)
 
 
+def table(steps: Sequence[Step], gamma: float) -> pd.DataFrame:
+    return study.step_table([study.update(steps, gamma, UNIFORM)])
+
+
+def after_one_step(steps: Sequence[Step], gamma: float, learning_rate: float) -> pd.DataFrame:
+    update = study.update(steps, gamma, UNIFORM)
+    return study.gradient_steps([update], [learning_rate]).set_index("action")
+
+
 def test_returns_restart_where_an_episode_ends() -> None:
-    table = study.step_table(TWO_EPISODES, 0.9, UNIFORM)
-    assert table["return"].tolist() == pytest.approx([2.52, 2.8, 2.0, 1.7, 3.0])
-    assert table.episode.tolist() == [1, 1, 1, 2, 2]
-    assert table.action.tolist() == ["left", "right", "stay", "right", "left"]
+    frame = table(TWO_EPISODES, 0.9)
+    assert frame["return"].tolist() == pytest.approx([2.52, 2.8, 2.0, 1.7, 3.0])
+    assert frame.episode.tolist() == [1, 1, 1, 2, 2]
+    assert frame.action.tolist() == ["left", "right", "stay", "right", "left"]
 
 
 def test_without_ends_the_returns_run_on() -> None:
     steps = [Step(0, 1.0)] * 3
-    assert study.step_table(steps, 1.0, UNIFORM)["return"].tolist() == [3, 2, 1]
-    assert study.step_table(steps, 0.0, UNIFORM)["return"].tolist() == [1, 1, 1]
+    assert table(steps, 1.0)["return"].tolist() == [3, 2, 1]
+    assert table(steps, 0.0)["return"].tolist() == [1, 1, 1]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(some_steps, gammas, some_logits)
 def test_the_loss_and_its_gradient_are_the_agents(
     steps: list[Step], gamma: float, logits: list[float]
@@ -60,12 +71,12 @@ def test_the_loss_and_its_gradient_are_the_agents(
     ours = study.update(steps, gamma, logits)
     assert ours.loss == pytest.approx(float(loss.detach()), rel=1e-4, abs=1e-2)
     gradient = agent.policy.weight.grad.squeeze(-1)
-    assert ours.gradient.numpy() == pytest.approx(gradient.numpy(), rel=1e-4, abs=1e-2)
-    table = study.step_table(steps, gamma, logits)
-    assert table.loss_term.mean() == pytest.approx(ours.loss, abs=1e-9)
+    assert -ours.push.numpy() == pytest.approx(gradient.numpy(), rel=1e-4, abs=1e-2)
+    frame = study.step_table([ours])
+    assert frame.loss_term.mean() == pytest.approx(ours.loss, abs=1e-9)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(some_steps, gammas, some_logits)
 def test_a_push_is_the_return_times_onehot_minus_pi(
     steps: list[Step], gamma: float, logits: list[float]
@@ -75,13 +86,13 @@ def test_a_push_is_the_return_times_onehot_minus_pi(
     one_hot = torch.eye(3, dtype=torch.float64)[[step.action for step in steps]]
     expected = result.returns[:, None] * (one_hot - pi) / len(steps)
     assert result.pushes.numpy() == pytest.approx(expected.numpy(), abs=1e-9)
-    frame = study.pushes(steps, gamma, logits)
+    frame = study.pushes([result])
     assert frame.push.to_numpy() == pytest.approx(expected.flatten().numpy(), abs=1e-9)
 
 
 def test_positive_returns_cannot_raise_every_probability() -> None:
     steps = [Step(0, 1.0, True), Step(1, 2.0, True), Step(2, 3.0, True)]
-    frame = study.gradient_step(steps, 0.9, UNIFORM, 1.0).set_index("action")
+    frame = after_one_step(steps, 0.9, 1.0)
     assert frame.before.tolist() == pytest.approx([1 / 3] * 3)
     assert frame.after.sum() == pytest.approx(1)
     assert frame.push.tolist() == pytest.approx([-1 / 3, 0, 1 / 3])
@@ -89,29 +100,30 @@ def test_positive_returns_cannot_raise_every_probability() -> None:
 
 
 def test_an_action_never_taken_falls_when_the_returns_are_positive() -> None:
-    frame = study.gradient_step([Step(0, 1.0)], 1.0, UNIFORM, 0.5).set_index("action")
+    frame = after_one_step([Step(0, 1.0)], 1.0, 0.5)
     assert frame.after["stay"] == frame.after["right"] < 1 / 3 < frame.after["left"]
+    assert frame.logit_after.tolist() == pytest.approx([1 / 3, -1 / 6, -1 / 6])
 
 
 def test_no_step_leaves_the_policy_alone() -> None:
-    frame = study.gradient_step(TWO_EPISODES, 0.9, (1.0, 0.0, -1.0), 0.0)
+    frame = after_one_step(TWO_EPISODES, 0.9, 0.0)
     assert frame.after.tolist() == frame.before.tolist()
 
 
-def test_the_grids_hold_what_the_single_functions_give() -> None:
-    logits = (1.0, 0.0, -1.0)
-    steps = study.gradient_steps(TWO_EPISODES, logits, [0.0, 0.9, 1.0], [0.0, 1.5])
-    chosen = steps[(steps.gamma == 0.9) & (steps.learning_rate == 1.5)]
-    single = study.gradient_step(TWO_EPISODES, 0.9, logits, 1.5)
-    assert chosen.after.tolist() == pytest.approx(single.after.tolist())
-    assert chosen.before.tolist() == pytest.approx(single.before.tolist())
-    assert chosen.push.tolist() == pytest.approx(single.push.tolist())
-    assert chosen.action.tolist() == single.action.tolist()
-    returns = study.returns_by_gamma(TWO_EPISODES, logits, [0.0, 0.9, 1.0])
-    chosen = returns[returns.gamma == 0.9]
-    single = study.step_table(TWO_EPISODES, 0.9, logits)
-    assert chosen["return"].tolist() == single["return"].tolist()
-    assert chosen.loss.unique() == pytest.approx(study.update(TWO_EPISODES, 0.9, logits).loss)
+def test_many_updates_in_one_frame_stay_apart() -> None:
+    gammas, logits = (0.0, 0.9, 1.0), (1.0, 0.0, -1.0)
+    updates = [study.update(TWO_EPISODES, gamma, logits) for gamma in gammas]
+    steps = study.gradient_steps(updates, [0.0, 1.5]).groupby("gamma", sort=False)
+    rows = study.step_table(updates).groupby("gamma", sort=False)
+    shares = study.pushes(updates).groupby("gamma", sort=False)
+    for gamma, update in zip(gammas, updates, strict=True):
+        assert rows.get_group(gamma).equals(
+            study.step_table([update]).set_index(rows.groups[gamma])
+        )
+        alone = study.pushes([update])
+        assert shares.get_group(gamma).push.tolist() == alone.push.tolist()
+        chosen = steps.get_group(gamma).query("learning_rate == 1.5")
+        assert chosen.after.tolist() == study.gradient_steps([update], [1.5]).after.tolist()
 
 
 @pytest.mark.parametrize(
