@@ -109,11 +109,29 @@ def sizes(env_id: str) -> tuple[int, int]:
 def _make(env_id: str, render_mode: str | None = None) -> gym.Env:
     try:
         return gym.make(env_id, render_mode=render_mode)
-    except ImportError as error:
-        raise ConfigError(f"{env_id} needs a package that is not installed: {error}.") from None
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"{env_id} cannot be made: {reason}") from None
+        problem = (
+            "needs a package that is not installed"
+            if isinstance(error, ImportError)
+            else "cannot be made"
+        )
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        stop = "" if first_line.endswith((".", "?")) else "."
+        raise ConfigError(f"{env_id} {problem}: {first_line}{stop}") from None
+
+
+@lru_cache(maxsize=64)
+def steps_as_one(env_id: str) -> bool:
+    """Whether the environment has a vectorised class of its own, much faster than single copies.
+
+    Raises:
+        ConfigError: as in sizes.
+    """
+    env = _make(env_id)
+    try:
+        return env.spec is not None and env.spec.vector_entry_point is not None
+    finally:
+        env.close()
 
 
 def make_vec(env_id: str, n_envs: int) -> VectorEnv:

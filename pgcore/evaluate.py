@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import gymnasium as gym
 import numpy as np
 
 from pgcore.agents import Agent
-from pgcore.environments import make_vec
+from pgcore.environments import make_vec, steps_as_one
 from pgcore.networks import numpy_forward
 
 MAX_STEPS = 10_000
@@ -23,12 +22,13 @@ class Evaluation:
 
     @property
     def mean(self) -> float:
+        """Mean return."""
         return float(np.mean(self.returns))
 
 
 def default_episodes(env_id: str) -> int:
     """100, as "solved" is defined; 20 where copies step one by one and would take seconds."""
-    return 100 if gym.spec(env_id).vector_entry_point else 20
+    return 100 if steps_as_one(env_id) else 20
 
 
 def evaluate(agent: Agent, env_id: str, episodes: int | None = None, seed: int = 0) -> Evaluation:
