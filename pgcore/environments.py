@@ -108,7 +108,8 @@ def sizes(env_id: str) -> tuple[int, int]:
 
 def _make(env_id: str, render_mode: str | None = None) -> gym.Env:
     try:
-        return gym.make(env_id, render_mode=render_mode)
+        # Not every environment takes a render_mode.
+        return gym.make(env_id, render_mode=render_mode) if render_mode else gym.make(env_id)
     except Exception as error:
         problem = (
             "needs a package that is not installed"
