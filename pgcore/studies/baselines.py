@@ -1,11 +1,10 @@
-"""Chapter 4: what a baseline does to the policy gradient, on three actions and on CartPole."""
+"""Chapter 4: what a baseline does to the policy gradient, exactly, with three actions."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.distributions import Categorical
@@ -13,6 +12,7 @@ from torch.distributions import Categorical
 from pgcore.losses import policy_gradient_loss
 
 ACTIONS = ("A", "B", "C")
+REWARDS = (6.0, 8.0, 13.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,12 @@ def bandit(logits: tuple[float, ...], rewards: tuple[float, ...]) -> Bandit:
     return Bandit(
         torch.tensor(logits, dtype=torch.float64), torch.tensor(rewards, dtype=torch.float64)
     )
+
+
+def problem_with(prob_c: float) -> Bandit:
+    """REWARDS under a policy that takes C with this probability, A and B alike otherwise."""
+    rest = (1 - prob_c) / 2
+    return bandit((math.log(rest), math.log(rest), math.log(prob_c)), REWARDS)
 
 
 def per_sample_gradients(logits: Tensor, actions: Tensor, weights: Tensor) -> Tensor:
@@ -117,109 +123,9 @@ def optimal_baseline(problem: Bandit) -> float:
     return float(weight @ problem.rewards / weight.sum())
 
 
-def variance_curve(problem: Bandit, baselines: np.ndarray, batch: int = 1) -> pd.DataFrame:
-    """The exact variance of a batch's mean estimate against the baseline.
-
-    Args:
-        baselines: what to put on the axis.
-        batch: samples averaged; their variance falls as 1 / batch.
-    Returns:
-        Columns baseline, variance, mean_A, mean_B, mean_C (the mean estimate's components).
-    """
-    rows = []
-    for baseline in baselines:
-        mean, variance = moments(problem, float(baseline))
-        rows.append((float(baseline), variance / batch, *mean.tolist()))
-    names = [f"mean_{action}" for action in ACTIONS[: len(problem.rewards)]]
-    return pd.DataFrame(rows, columns=["baseline", "variance", *names])
-
-
-def sampled_estimates(
-    problem: Bandit, baseline: float, batch: int, n_batches: int, seed: int
-) -> Tensor:
-    """The estimates that so many batches of sampled actions make, (n_batches, K).
-
-    The same seed draws the same actions whatever the baseline is.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    draws = torch.multinomial(
-        problem.probs, n_batches * batch, replacement=True, generator=generator
-    )
-    each = estimates(problem, baseline)[draws]
-    return each.reshape(n_batches, batch, -1).mean(1)
-
-
-def sampled_variance(
-    problem: Bandit, baselines: np.ndarray, batch: int, n_batches: int, seed: int
-) -> pd.DataFrame:
-    """Variance of sampled estimates against the baseline: columns baseline, variance."""
-    rows = [
-        (
-            float(baseline),
-            float(sampled_estimates(problem, float(baseline), batch, n_batches, seed).var(0).sum()),
-        )
-        for baseline in baselines
-    ]
-    return pd.DataFrame(rows, columns=["baseline", "variance"])
-
-
-def cloud(problem: Bandit, baseline: float, batch: int, n_batches: int, seed: int) -> pd.DataFrame:
-    """Sampled gradient estimates as points; equal ones are one row with a count.
-
-    Returns:
-        Columns grad_A, grad_B (the components by logit A and B; C's is minus their sum), count.
-    """
-    sampled = sampled_estimates(problem, baseline, batch, n_batches, seed)[:, :2].numpy()
-    frame = pd.DataFrame(sampled.round(9), columns=["grad_A", "grad_B"])
-    return frame.value_counts(sort=False).rename("count").reset_index()
-
-
 def action_dependent(problem: Bandit, baseline: float, dependence: float) -> Tensor:
     """A "baseline" that looks at the action: b(a) = b + c (r(a) - J), (K,).
 
     At c = 0 it is the constant b. At c = 1 and b = J it is the reward itself.
     """
     return baseline + dependence * (problem.rewards - problem.expected_reward)
-
-
-def baseline_terms(problem: Bandit, baseline: float, dependence: float = 0.0) -> pd.DataFrame:
-    """What the baseline adds to the expected gradient, action by action, exactly.
-
-        term(a) = pi(a) * grad log pi(a) * b(a);  for a constant b they sum to zero
-
-    Returns:
-        One row an action: action, prob, baseline, score_A.., term_A.. (by logit). The sum of the
-        term columns is how far the expected gradient is pushed off.
-    """
-    levels = action_dependent(problem, baseline, dependence)
-    score = scores(problem)
-    term = per_sample_gradients(problem.logits, torch.arange(len(levels)), problem.probs * levels)
-    names = ACTIONS[: len(levels)]
-    columns = {"action": names, "prob": problem.probs.numpy(), "baseline": levels.numpy()}
-    columns |= {f"score_{name}": score[:, i].numpy() for i, name in enumerate(names)}
-    columns |= {f"term_{name}": term[:, i].numpy() for i, name in enumerate(names)}
-    return pd.DataFrame(columns)
-
-
-def dependence_curve(problem: Bandit, baseline: float, dependences: np.ndarray) -> pd.DataFrame:
-    """Bias and variance against how much the "baseline" looks at the action.
-
-    Returns:
-        Columns dependence, variance, bias (length of mean minus grad J), mean_length, true_length.
-    """
-    truth = exact_gradient(problem)
-    rows = []
-    for dependence in dependences:
-        mean, variance = moments(problem, action_dependent(problem, baseline, float(dependence)))
-        rows.append(
-            (
-                float(dependence),
-                variance,
-                float((mean - truth).norm()),
-                float(mean.norm()),
-                float(truth.norm()),
-            )
-        )
-    return pd.DataFrame(
-        rows, columns=["dependence", "variance", "bias", "mean_length", "true_length"]
-    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import pandas as pd
 import torch
 from torch import Tensor
@@ -18,7 +21,11 @@ GAMMA = 1.0
 LAM = 0.95
 N_STEPS = 500
 """CartPole's own time limit: every episode is whole."""
-RESAMPLES = 200
+N_EPISODES = 400
+RESAMPLES = 400
+UPDATES = (0, 2, 4, 6, 8, 10, 15)
+"""Stored: an agent that knows nothing, and so many updates later."""
+DATA = Path(__file__).with_name("data") / "gradient_variance.csv"
 WEIGHTS = (
     "full return",
     "reward-to-go",
@@ -81,7 +88,7 @@ def episode_gradients(agent: Agent, traj_states: Tensor, actions: Tensor, weight
     return torch.cat([part.flatten(1) for part in gradient.values()], dim=1)
 
 
-def measure(n_updates: int, n_episodes: int = 200, seed: int = 0) -> pd.DataFrame:
+def measure(n_updates: int, n_episodes: int = N_EPISODES, seed: int = 0) -> pd.DataFrame:
     """The spread of one episode's gradient estimate, for each way to weigh the same episodes.
 
     Args:
@@ -89,60 +96,65 @@ def measure(n_updates: int, n_episodes: int = 200, seed: int = 0) -> pd.DataFram
         n_episodes: fresh whole episodes of it, the same for every method.
         seed: of the training; the episodes use the next one.
     Returns:
-        One row a method: method; variance, summed over the policy's parameters, with low and high
-        (a 95% bootstrap interval over episodes); relative (to full return); length of the mean
-        estimate; episodes_needed (episodes whose average is as long as its own standard error:
-        variance / length^2); cosine of the mean with that of the value baseline; and, equal in all
-        rows, mean_return of the episodes and explained_variance of V.
+        One row a method: method; variance, summed over the policy's parameters; share (of full
+        return's variance) with share_low and share_high (95% bootstrap interval of the variance,
+        over episodes); length of the mean estimate; episodes_needed (how many must be averaged
+        until the noise is as long as the gradient: variance / |gradient|^2, nan where the episodes
+        do not tell the gradient from 0); cosine of the mean with that of the value baseline. Equal
+        in all rows: updates, mean_return of the episodes, explained_variance of V.
     """
     agent = trained_agent(n_updates, gamma=GAMMA, seed=seed)
     rollout = collect(agent, N_STEPS, n_episodes, seed=seed + 1)
-    traj, mask = rollout.traj, rollout.first_episode
-    by_method = weights(rollout)
+    states, actions, mask = rollout.traj.states, rollout.traj.actions, rollout.first_episode
+    weight_by = weights(rollout)
     gradients = {
-        name: episode_gradients(agent, traj.states, traj.actions, weight)
-        for name, weight in by_method.items()
+        name: episode_gradients(agent, states, actions, weight)
+        for name, weight in weight_by.items()
     }
-    generator = torch.Generator().manual_seed(seed)
-    draws = torch.multinomial(
-        torch.full((RESAMPLES, n_episodes), 1 / n_episodes), n_episodes, True, generator=generator
-    )
-    counts = torch.zeros(RESAMPLES, n_episodes).scatter_add_(1, draws, torch.ones(draws.shape))
-    reference = gradients["value baseline"].mean(0)
-    whole = float(gradients["full return"].var(0).sum())
+    spread = {name: float(each.var(0).sum()) for name, each in gradients.items()}
+    mean = {name: each.mean(0) for name, each in gradients.items()}
+    # |mean|^2 is too long by the noise that is left in it.
+    signal = {name: float(mean[name].square().sum()) - spread[name] / n_episodes for name in mean}
+    counts = _resamples(n_episodes, seed)
     rows = []
-    for name, gradient in gradients.items():
-        mean, variance = gradient.mean(0), float(gradient.var(0).sum())
-        length = float(mean.norm())
-        resampled = _resampled_variance(gradient, counts)
-        low, high = torch.quantile(resampled, torch.tensor([0.025, 0.975])).tolist()
-        cosine = float(torch.cosine_similarity(mean, reference, dim=0))
-        rows.append(
-            (name, variance, low, high, variance / whole, length, variance / length**2, cosine)
-        )
-    frame = pd.DataFrame(
-        rows,
-        columns=[
-            "method",
-            "variance",
-            "low",
-            "high",
-            "relative",
-            "length",
-            "episodes_needed",
-            "cosine",
-        ],
+    for name, each in gradients.items():
+        low, high = torch.quantile(_variance(each, counts), torch.tensor([0.025, 0.975])).tolist()
+        # All but GAE estimate one gradient: take its length from the one that knows it best.
+        squared = signal["GAE" if name == "GAE" else "value baseline"]
+        shares = (number / spread["full return"] for number in (spread[name], low, high))
+        needed = spread[name] / squared if squared > 0 else math.nan
+        cosine = float(torch.cosine_similarity(mean[name], mean["value baseline"], dim=0))
+        rows.append((name, spread[name], *shares, float(mean[name].norm()), needed, cosine))
+    columns = ["method", "variance", "share", "share_low", "share_high", "length"]
+    frame = pd.DataFrame(rows, columns=[*columns, "episodes_needed", "cosine"])
+    predicted = explained_variance(rollout.values[mask], weight_by["reward-to-go"][mask])
+    return frame.assign(
+        updates=n_updates,
+        mean_return=float((rollout.traj.rewards * mask).sum(0).mean()),
+        explained_variance=float(predicted),
     )
-    frame["mean_return"] = float((traj.rewards * mask).sum(0).mean())
-    frame["explained_variance"] = float(
-        explained_variance(rollout.values[mask], by_method["reward-to-go"][mask])
-    )
-    return frame
 
 
-def _resampled_variance(gradient: Tensor, counts: Tensor) -> Tensor:
-    # Of episodes drawn with replacement: counts (R, N) says how often each of N was drawn.
+def _resamples(n_episodes: int, seed: int) -> Tensor:
+    """How often each episode is drawn when as many are drawn with replacement, (R, N)."""
+    generator = torch.Generator().manual_seed(seed)
+    alike = torch.full((RESAMPLES, n_episodes), 1 / n_episodes)
+    draws = torch.multinomial(alike, n_episodes, True, generator=generator)
+    return torch.zeros_like(alike).scatter_add_(1, draws, torch.ones_like(alike))
+
+
+def _variance(gradient: Tensor, counts: Tensor) -> Tensor:
     n_episodes = counts.shape[1]
     mean_square = counts @ gradient.square().sum(1) / n_episodes
     mean = counts @ gradient / n_episodes
     return (mean_square - mean.square().sum(1)) * n_episodes / (n_episodes - 1)
+
+
+def stored() -> pd.DataFrame:
+    """measure() at each of UPDATES, read from the file that `python -m` of this module writes."""
+    return pd.read_csv(DATA)
+
+
+if __name__ == "__main__":
+    frame = pd.concat([measure(n_updates) for n_updates in UPDATES], ignore_index=True)
+    frame.to_csv(DATA, index=False, float_format="%.6g")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgcore.losses import policy_gradient_loss
+from pgcore.studies import baseline_figures as figures
 from pgcore.studies import baselines, gradient_variance
 from pgcore.studies.cartpole_rollout import collect, trained_agent
 
@@ -78,28 +79,55 @@ def test_the_optimum_is_not_the_mean_reward():
 
 
 def test_sampled_variance_agrees_with_the_exact_one():
-    problem = baselines.bandit((0.0, 0.5, 1.0), (6.0, 8.0, 13.0))
-    grid = np.linspace(-5, 25, 7)
-    exact = baselines.variance_curve(problem, grid, batch=8)["variance"]
-    sampled = baselines.sampled_variance(problem, grid, batch=8, n_batches=4000, seed=0)["variance"]
-    np.testing.assert_allclose(sampled, exact, rtol=0.08)
+    exact = figures.variances([0.3, 0.7], [0.0, 10.0, 20.0])["variance"]
+    sampled = figures.sampled_variances([0.3, 0.7], [0.0, 10.0, 20.0], n_samples=20_000)
+    np.testing.assert_allclose(sampled["variance"], exact, rtol=0.05)
 
 
-def test_the_cloud_between_two_baselines_is_the_line_between():
-    problem = baselines.bandit((0.0, 0.5, 1.0), (6.0, 8.0, 13.0))
-    low, middle, high = (
-        baselines.sampled_estimates(problem, b, batch=4, n_batches=50, seed=3) for b in (0, 5, 20)
-    )
-    torch.testing.assert_close(middle, low + 0.25 * (high - low))
-    assert baselines.cloud(problem, 0, batch=4, n_batches=50, seed=3)["count"].sum() == 50
+def test_clouds_keep_their_middle_and_their_samples():
+    frame = figures.clouds([0.5], [0.0, 10.0], [1, 16], n_batches=2000)
+    problem = baselines.problem_with(0.5)
+    truth = baselines.exact_gradient(problem)
+    for (level, batch), part in frame.groupby(["baseline", "batch"]):
+        assert part["count"].sum() == 2000
+        standard_error = (baselines.moments(problem, level)[1] / batch / 2000) ** 0.5
+        for i, name in enumerate(("grad_A", "grad_B")):
+            mean = np.average(part[name], weights=part["count"])
+            assert abs(mean - float(truth[i])) < 4 * standard_error
+    single = frame[(frame["batch"] == 1) & (frame["baseline"] == 0)]
+    possible = baselines.estimates(problem, 0.0)[:, :2].numpy()
+    assert {tuple(row) for row in single[["grad_A", "grad_B"]].to_numpy().round(9)} == {
+        tuple(row) for row in possible.round(9)
+    }
+
+
+def test_variance_table():
+    frame = figures.variances([0.5], [0.0, 8.0, 10.0, 20.0])
+    np.testing.assert_allclose(frame[["mean_A", "mean_B", "mean_C"]].std(), 0, atol=1e-12)
+    assert frame["pushes"].tolist() == [
+        "Every reward beats the baseline: any sampled action is pushed up, the worst too.",
+        "C is pushed up when sampled; B is left alone when sampled; A is pushed down when sampled.",
+        "C is pushed up when sampled; A and B are pushed down when sampled.",
+        "No reward reaches the baseline: any sampled action is pushed down, the best too.",
+    ]
+    marks = figures.landmarks([0.5]).set_index("name")
+    assert marks["baseline"]["mean reward"] == pytest.approx(10)
+    assert marks["baseline"]["least variance"] == pytest.approx(8.8)
+    least = marks["variance"]["least variance"]
+    np.testing.assert_allclose(frame["excess"], frame["variance"] / least)
+    lengths = figures.score_lengths([0.5])
+    assert lengths["weight"] @ lengths["reward"] == pytest.approx(8.8)
+    assert lengths["weight"].sum() == pytest.approx(1)
 
 
 @settings(deadline=None)
-@given(LOGITS, REWARDS, BASELINES)
-def test_terms_of_a_constant_sum_to_zero(logits, rewards, b):
-    terms = baselines.baseline_terms(baselines.bandit(logits, rewards), b)
-    sums = terms[["term_A", "term_B", "term_C"]].sum()
-    np.testing.assert_allclose(sums, 0, atol=1e-12 * max(abs(b), 1))
+@given(st.floats(0.05, 0.95), st.floats(-30, 30))
+def test_terms_of_a_constant_sum_to_zero(prob_c, level):
+    frame = figures.terms([level], [0.0], prob_c).set_index("action")
+    columns = ["term_A", "term_B", "term_C"]
+    total = frame.loc["sum", columns].astype(float)
+    np.testing.assert_allclose(total, 0, atol=1e-12 * max(abs(level), 1))
+    np.testing.assert_allclose(frame.loc[["A", "B", "C"], columns].sum(), total, atol=1e-12)
 
 
 @settings(deadline=None)
@@ -109,16 +137,27 @@ def test_looking_at_the_action_takes_that_share_of_the_gradient(logits, rewards,
     truth = baselines.exact_gradient(problem)
     mean, _ = baselines.moments(problem, baselines.action_dependent(problem, b, c))
     torch.testing.assert_close(mean, (1 - c) * truth, atol=1e-9, rtol=1e-9)
-    sums = baselines.baseline_terms(problem, b, c)[["term_A", "term_B", "term_C"]].sum()
-    np.testing.assert_allclose(sums, c * truth, atol=1e-9)
+
+
+def test_terms_that_look_at_the_action_end_off_the_start_by_the_bias():
+    frame = figures.terms([3.0], [0.4]).set_index("action")
+    truth = baselines.exact_gradient(baselines.problem_with(figures.MIDDLE))
+    total = frame.loc["sum", ["term_A", "term_B", "term_C"]].astype(float)
+    np.testing.assert_allclose(total, 0.4 * truth)
+    for before, after in pairwise(("A", "B", "C")):
+        assert frame["to_A"][before] == frame["from_A"][after]
+    ends = ["from_A", "from_B", "to_A", "to_B"]
+    assert frame.loc["sum", ends].tolist() == [0, 0, *frame.loc["C", ends[2:]]]
+    assert frame.loc["sum", ends[2:]].tolist() == pytest.approx(total.tolist()[:2])
 
 
 def test_the_reward_itself_as_baseline_has_no_variance_and_no_gradient():
-    problem = baselines.bandit((0.0, 0.0, 1.5), (6.0, 8.0, 13.0))
-    level = float(problem.expected_reward)
-    last = baselines.dependence_curve(problem, level, np.array([0.0, 1.0])).iloc[-1]
-    assert last["variance"] == pytest.approx(0, abs=1e-12)
-    assert last["bias"] == pytest.approx(last["true_length"])
+    level = float(baselines.problem_with(figures.MIDDLE).expected_reward)
+    constant, reward = figures.dependence([level], [0.0, 1.0]).to_dict("records")
+    assert constant["bias"] == pytest.approx(0, abs=1e-12)
+    assert constant["gradient_left"] == pytest.approx(1) and constant["variance_left"] == 1
+    assert reward["variance"] == pytest.approx(0, abs=1e-12)
+    assert reward["gradient_left"] == pytest.approx(0, abs=1e-12) and reward["bias"] > 1
 
 
 @pytest.fixture(scope="module")
@@ -172,19 +211,41 @@ def test_weights_say_what_they_are(trained):
         assert (weight[~mask] == 0).all()
 
 
-def test_each_idea_takes_variance_away_once_the_value_network_has_learned():
-    frame = gradient_variance.measure(10, n_episodes=100).set_index("method")
-    variance = frame["variance"]
-    order = ("full return", "reward-to-go", "constant baseline", "value baseline", "GAE")
-    for more, less in pairwise(order):
-        assert variance[less] < variance[more]
-    assert (frame["low"] < variance).all() and (variance < frame["high"]).all()
-    assert frame["relative"]["full return"] == 1
-    # The four unbiased ones point the same way, as far as 100 episodes can tell.
-    assert (frame["cosine"][["reward-to-go", "constant baseline"]] > 0.8).all()
+@pytest.fixture(scope="module")
+def stored():
+    return gradient_variance.stored().set_index(["updates", "method"])
 
 
-def test_an_untrained_value_network_is_no_better_than_none():
-    frame = gradient_variance.measure(0, n_episodes=100).set_index("method")
-    assert frame["explained_variance"].iloc[0] < 0.1
-    assert frame["variance"]["value baseline"] > 0.8 * frame["variance"]["reward-to-go"]
+@pytest.mark.parametrize("updates", [0, 4])
+def test_the_stored_numbers_regenerate(stored, updates):
+    again = gradient_variance.measure(updates).set_index("method")
+    kept = stored.loc[updates]
+    assert again.index.tolist() == kept.index.tolist() == list(gradient_variance.WEIGHTS)
+    assert sorted(again.columns) == sorted([*kept.columns, "updates"])
+    # Another processor may round otherwise and so play other episodes: their spread says how far.
+    assert (again["share"] >= kept["share_low"]).all()
+    assert (again["share"] <= kept["share_high"]).all()
+
+
+def test_every_stage_is_stored(stored):
+    assert tuple(stored.index.unique("updates")) == gradient_variance.UPDATES
+    assert len(stored) == len(gradient_variance.UPDATES) * len(gradient_variance.WEIGHTS)
+
+
+def test_each_idea_takes_variance_away_once_the_value_network_has_learned(stored):
+    for updates in gradient_variance.UPDATES[1:]:
+        for more, less in pairwise(stored.loc[updates]["variance"]):
+            assert less < more
+    shares = stored["share"]
+    assert (stored["share_low"] < shares).all() and (shares < stored["share_high"]).all()
+
+
+def test_the_unbiased_ones_point_the_same_way(stored):
+    unbiased = stored["cosine"].unstack()[["reward-to-go", "constant baseline"]]
+    assert (unbiased > 0.95).all(axis=None)
+
+
+def test_an_untrained_value_network_is_no_better_than_none(stored):
+    untrained = stored.loc[0]
+    assert untrained["explained_variance"].iloc[0] < 0.1
+    assert untrained["variance"]["value baseline"] > 0.9 * untrained["variance"]["reward-to-go"]
