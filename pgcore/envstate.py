@@ -16,6 +16,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import PassiveEnvChecker
 
 # What an environment is made of or draws with; none of it changes what happens next.
 _CONSTANT = (gym.Space, gym.Env, EnvSpec, Enum, type)
@@ -30,7 +31,6 @@ _CONSTANT_NAMES = {
     "surf",
     "clock",
     "_env_obs",
-    "_previous_data",
 }
 
 
@@ -43,7 +43,9 @@ def _layers(envs: VectorEnv) -> Iterator[tuple[str, Any]]:
     if isinstance(envs, SyncVectorEnv):
         for i, layer in enumerate(envs.envs):
             while isinstance(layer, gym.Wrapper):
-                yield f"{i}.{type(layer).__name__}", layer
+                # Gymnasium's checker watches; it changes nothing that happens.
+                if not isinstance(layer, PassiveEnvChecker):
+                    yield f"{i}.{type(layer).__name__}", layer
                 layer = layer.env
             yield f"{i}.base", layer
 

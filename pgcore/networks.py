@@ -70,7 +70,10 @@ def numpy_forward(network: nn.Module) -> Callable[[np.ndarray], np.ndarray]:
         The same function, from and to float32 arrays.
     """
     layers = list(network) if isinstance(network, nn.Sequential) else [network]
-    known = all(type(layer) in (nn.Linear, *_NUMPY_ACTIVATIONS) for layer in layers)
+    known = all(
+        type(layer) in _NUMPY_ACTIVATIONS or (type(layer) is nn.Linear and layer.bias is not None)
+        for layer in layers
+    )
     # The activations work in place: without a Linear before them they would overwrite the input.
     if not known or not isinstance(layers[0], nn.Linear):
         return lambda x: _torch_forward(network, x)

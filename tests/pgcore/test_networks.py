@@ -80,10 +80,19 @@ def test_numpy_forward_sees_an_update_at_once():
     torch.testing.assert_close(torch.from_numpy(after), network(torch.from_numpy(x)))
 
 
-def test_any_other_network_acts_in_torch():
-    network = nn.Sequential(nn.Sigmoid(), nn.Flatten())
-    x = np.zeros((3, 2), np.float32)
-    assert (numpy_forward(network)(x) == 0.5).all()
+@pytest.mark.parametrize(
+    "network", [nn.Sequential(nn.Sigmoid(), nn.Flatten()), mlp((2, 8, 3)), mlp((2, 3))[0]]
+)
+def test_any_other_network_acts_too(network):
+    x = torch.ones(3, 2)
+    torch.testing.assert_close(torch.from_numpy(numpy_forward(network)(x.numpy())), network(x))
+
+
+def test_a_linear_without_a_bias_acts_too():
+    network = nn.utils.skip_init(nn.Linear, 2, 1, bias=False)
+    with torch.no_grad():
+        network.weight.fill_(2.0)
+    assert numpy_forward(network)(np.ones((1, 2), np.float32)).item() == 4.0
 
 
 def test_a_network_that_starts_with_an_activation_leaves_its_input_alone():

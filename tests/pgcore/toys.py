@@ -88,6 +88,7 @@ def _register(name: str, environment: type[gym.Env], **limits: int) -> str:
 
 
 CONSTANT = _register("ToyConstant", Constant, max_episode_steps=8)
+ENDLESS = _register("ToyEndless", Constant)
 COUNTER = _register("ToyCounter", Counter, max_episode_steps=5)
 TERMINATING = _register("ToyTerminating", Terminating)
 BANDIT = _register("ToyBandit", Bandit)
