@@ -48,24 +48,24 @@ class Ready:
     trained: ReadyEpisode
 
 
-def load() -> Ready:
+def load(folder: Path = FOLDER) -> Ready:
     """The shipped files, read without torch."""
-    numbers = json.loads((FOLDER / "ready.json").read_text())
+    numbers = json.loads((folder / "ready.json").read_text())
     episodes = {
-        name: ReadyEpisode(gif=(FOLDER / f"{name}.gif").read_bytes(), **numbers[name])
+        name: ReadyEpisode(gif=(folder / f"{name}.gif").read_bytes(), **numbers[name])
         for name in NAMES
     }
     config = TrainConfig.from_json(json.dumps(numbers["config"]))
     return Ready(config, numbers["env_steps"], numbers["mean_return"], **episodes)
 
 
-def agents() -> tuple[Agent, Agent]:
+def agents(folder: Path = FOLDER) -> tuple[Agent, Agent]:
     """The untrained and the trained agent; imports torch."""
     from pgcore import agents as registry
     from pgcore.checkpoints import Checkpoint
     from pgcore.environments import sizes
 
-    checkpoint = Checkpoint.load(FOLDER / "trained.safetensors")
+    checkpoint = Checkpoint.load(folder / "trained.safetensors")
     untrained = registry.make(checkpoint.config, *sizes(checkpoint.config.env_id))
     return untrained, checkpoint.agent()
 
@@ -88,11 +88,12 @@ def show(agent: Agent, env_id: str, seed: int) -> ReadyEpisode:
     return ReadyEpisode(gif=playback.to_gif(episode), **summary(episode))
 
 
-def make(config: TrainConfig | None = None) -> None:
+def make(config: TrainConfig | None = None, folder: Path = FOLDER) -> None:
     """Train, play and write the files anew.
 
     Args:
         config: of the run; TrainConfig.fast("ppo") by default.
+        folder: where to write.
     """
     from pgcore import checkpoints
     from pgcore.evaluate import evaluate
@@ -102,18 +103,18 @@ def make(config: TrainConfig | None = None) -> None:
     for _ in trainer.run():
         pass
     config = trainer.config
-    FOLDER.mkdir(exist_ok=True)
-    checkpoints.take(trainer).save(FOLDER / "trained.safetensors")
+    folder.mkdir(exist_ok=True)
+    checkpoints.take(trainer).save(folder / "trained.safetensors")
     numbers: dict[str, Any] = {
         "config": json.loads(config.to_json()),
         "env_steps": config.total_steps,
         "mean_return": evaluate(trainer.agent, config.env_id).mean,
     }
-    for name, agent in zip(NAMES, agents(), strict=True):
+    for name, agent in zip(NAMES, agents(folder), strict=True):
         episode = show(agent, config.env_id, SEED)
-        (FOLDER / f"{name}.gif").write_bytes(episode.gif)
+        (folder / f"{name}.gif").write_bytes(episode.gif)
         numbers[name] = {k: v for k, v in vars(episode).items() if k != "gif"}
-    (FOLDER / "ready.json").write_text(json.dumps(numbers, indent=2) + "\n")
+    (folder / "ready.json").write_text(json.dumps(numbers, indent=2) + "\n")
 
 
 if __name__ == "__main__":

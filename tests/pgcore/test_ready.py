@@ -53,13 +53,11 @@ def test_gif_is_small_and_lasts_as_long_as_the_numbers_say(shipped, name):
     assert milliseconds == pytest.approx((episode.seconds + playback.END_PAUSE) * 1000)
 
 
-def test_make_writes_what_load_reads(tmp_path, monkeypatch):
-    monkeypatch.setattr(ready, "FOLDER", tmp_path / "new")
+def test_make_writes_what_load_reads(tmp_path):
     config = TrainConfig.fast("vpg", n_updates=2, seed=7)
-    ready.make(config)
-    made = ready.load()
+    ready.make(config, tmp_path / "new")
+    made = ready.load(tmp_path / "new")
     assert made.config == config
     assert made.env_steps == config.total_steps
-    assert made.untrained.gif != made.trained.gif
-    untrained, _ = ready.agents()
+    untrained, _ = ready.agents(tmp_path / "new")
     assert playback.play(untrained, config.env_id, ready.SEED).length == made.untrained.length
