@@ -11,7 +11,7 @@ export default function ({ data, parentElement, setStateValue }) {
   return () => figure.destroy();
 }
 
-// [length, JSON] [length, JSON] [columns]: see figure.py, _sized.
+// [length, JSON] [length, JSON] [columns] [live columns]: see figure.py, _sized.
 function unpack(bytes) {
   const buffer = bytes.slice().buffer;
   const heads = [];
@@ -50,13 +50,19 @@ class Figure {
     this.views = [];
     this.state = null;
     this.url = new Map();
+    this.drawn = {};
   }
 
   receive(bytes) {
     const figure = unpack(bytes);
     const style = getComputedStyle(this.parent.host ?? this.parent);
     const theme = JSON.stringify(vegaConfig(style));
-    if (figure.digest === this.digest && theme === this.theme) return;
+    this.live = figure.live;
+    for (const [name, table] of Object.entries(this.live.tables)) {
+      Object.assign(table, { buffer: figure.buffer, base: figure.base + figure.size });
+      delete this.drawn[name];
+    }
+    if (figure.digest === this.digest && theme === this.theme) return this.update();
     const fresh = figure.digest !== this.digest;
     Object.assign(this, { ...figure, figure: undefined, digest: figure.digest, theme });
     if (fresh) {
@@ -159,11 +165,13 @@ class Figure {
     for (const sync of this.sync) sync();
     const changed = new Set();
     this.rows ??= {};
-    for (const [name, table] of Object.entries(this.tables)) {
+    const outdated = Object.entries(this.live.at).some(([name, at]) => this.state[name] !== at);
+    for (const [name, table] of Object.entries({ ...this.tables, ...this.live.tables })) {
       const cell = table.by.reduce((at, by, i) => at * table.sizes[i] + this.state[by], 0);
-      if (this.drawn[name] === cell) continue;
-      this.drawn[name] = cell;
-      this.rows[name] = this.slice(table, cell);
+      const wanted = outdated && name in this.live.tables ? -1 : cell;
+      if (this.drawn[name] === wanted) continue;
+      this.drawn[name] = wanted;
+      this.rows[name] = wanted < 0 ? [] : this.slice(table, wanted);
       changed.add(name);
     }
     for (const { view, plot } of this.views) {
@@ -188,11 +196,12 @@ class Figure {
   }
 
   slice(table, cell) {
-    const begins = new Uint32Array(this.buffer, this.base + table.begins, table.begins_count);
+    const { buffer = this.buffer, base = this.base } = table;
+    const begins = new Uint32Array(buffer, base + table.begins, table.begins_count);
     const rows = [];
     const columns = Object.entries(table.columns).map(([name, { at, words }]) => [
       name,
-      new Float32Array(this.buffer, this.base + at, table.count),
+      new Float32Array(buffer, base + at, table.count),
       words,
     ]);
     for (let i = begins[cell]; i < begins[cell + 1]; i++) {

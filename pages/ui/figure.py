@@ -12,7 +12,7 @@ import html
 import json
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,22 @@ class Plot:
     pick: Mapping[str, str] = field(default_factory=dict)
     hover: bool = False
     width: int = 320
+
+
+@dataclass(frozen=True)
+class Live:
+    """Tables that the server computes for the controls' current values, such as fresh samples.
+
+    They arrive after a control is released; until then the figure shows none of their rows.
+
+    Args:
+        by: the controls that they depend on.
+        compute: takes the values of `by` by name, returns tables by name. Their own `by` may name
+            other controls.
+    """
+
+    by: tuple[str, ...]
+    compute: Callable[..., Mapping[str, Rows]]
 
 
 @dataclass(frozen=True)
@@ -134,6 +150,7 @@ def build(
     *,
     top: str = "",
     body: str = "",
+    live: Sequence[str] = (),
 ) -> Figure:
     """Pack a figure. Slow (tens of milliseconds): call it in a function under st.cache_data.
 
@@ -144,6 +161,7 @@ def build(
         top, body: trusted HTML above and below the plots, made of text(), meters(), sentence(),
             table(), source.linked(). An element with data-set="control=value" sets that control
             when hovered, focused or tapped, and has the class "on" while it matches.
+        live: names of the tables that show(live=...) brings.
     Raises:
         ValueError: a table lacks a control's column or has a value that the control lacks.
     """
@@ -152,17 +170,20 @@ def build(
     header = {
         "controls": [_describe(control) for control in controls],
         "tables": {name: _pack(name, rows, by_name, blocks) for name, rows in tables.items()},
-        "plots": [_plot(plot, tables) for plot in plots],
+        "plots": [_plot(plot, {*tables, *live}) for plot in plots],
         "top": top,
         "body": body,
         "vega": _vega(),
     }
     packed = b"".join(blocks)
+    header["size"] = len(packed)
     header["digest"] = hashlib.sha256(json.dumps(header).encode() + packed).hexdigest()[:16]
     return Figure(tuple(controls), _sized(header) + packed)
 
 
-def show(key: str, figure: Figure, *, alone: bool = True) -> dict[str, Any]:
+def show(
+    key: str, figure: Figure, *, alone: bool = True, live: Live | None = None
+) -> dict[str, Any]:
     """Draw a figure; say so where the link asks for a value that a control does not have.
 
     Args:
@@ -170,29 +191,46 @@ def show(key: str, figure: Figure, *, alone: bool = True) -> dict[str, Any]:
         figure: from build().
         alone: on release only the URL is brought up to date. False: the code around (the page, or
             the fragment that calls this) runs again with the new values.
+        live: tables that the server adds; name them in build(live=...).
     Returns:
         The controls' values when the code last ran, by name.
     """
-    return (_show_alone if alone else _show)(key, figure)
+    return (_show_alone if alone else _show)(key, figure, live)
 
 
-def _show(key: str, figure: Figure) -> dict[str, Any]:
+def _show(key: str, figure: Figure, live: Live | None) -> dict[str, Any]:
     kept: dict[str, Any] = st.session_state.setdefault(f"{key} kept", {})
     if key not in st.session_state:  # first run on this page: not yet mounted
         kept["start"], kept["notices"] = _start(figure, kept.get("now", {}))
         kept["now"] = kept["start"]
     for notice in kept["notices"]:
         st.warning(notice, icon=":material/link_off:")
-    payload = _sized({"start": kept["start"]}) + figure.packed
-    result = _component(key=key, data=payload, on_values_change=_nothing)
-    kept["now"] = _checked(figure, result.get("values"), kept["now"])
-    if result.get("values") is not None:
+    reported = st.session_state.get(key, {}).get("values")
+    kept["now"] = _checked(figure, reported, kept["now"])
+    blocks: list[bytes] = []
+    head = {"start": kept["start"], "live": _live(figure, live, kept["now"], blocks)}
+    payload = _sized(head) + figure.packed + b"".join(blocks)
+    _component(key=key, data=payload, on_values_change=_nothing)
+    if reported is not None:
         kept["notices"] = []
     _write_url(figure, kept["now"])
     return {control.name: control.values[kept["now"][control.name]] for control in figure.controls}
 
 
 _show_alone = st.fragment(_show)
+
+
+def _live(
+    figure: Figure, live: Live | None, now: Mapping[str, int], blocks: list[bytes]
+) -> dict[str, Any]:
+    if live is None:
+        return {"at": {}, "tables": {}}
+    controls = {control.name: control for control in figure.controls}
+    tables = live.compute(**{name: controls[name].values[now[name]] for name in live.by})
+    return {
+        "at": {name: now[name] for name in live.by},
+        "tables": {name: _pack(name, rows, controls, blocks) for name, rows in tables.items()},
+    }
 
 
 def _nothing() -> None:
@@ -305,7 +343,7 @@ def _append(blocks: list[bytes], array: np.ndarray) -> int:
     return at
 
 
-def _plot(plot: Plot, tables: Mapping[str, Rows]) -> dict[str, Any]:
+def _plot(plot: Plot, tables: Collection[str]) -> dict[str, Any]:
     spec = plot.chart.to_dict()
     for key in ("$schema", "config", "width"):
         spec.pop(key, None)
