@@ -1,56 +1,154 @@
 import streamlit as st
 
-from pages.ui import chapter, charts, controls, figure, predict, source
-from pages.ui.theme import BLUE, GREY, VERMILION
+from pages.ui import chapter, figure, predict, source
+from pages.ui import ppo_clip_figures as figures
+from pages.ui.predict import Case, Option
 
 chapter.head(__file__)
 
-from pgcore.losses import clipped_surrogate  # noqa: E402
+from pgcore import losses  # noqa: E402
 from pgcore.studies import ppo_clip  # noqa: E402
 
-RATIO = controls.slider("ratio", "Ratio", 0.02, 2.0, 0.02, default=1.4)
-ADVANTAGE = controls.slider("advantage", "Advantage", -2.0, 2.0, 0.25, default=1.0)
-EPS = controls.CLIP_EPS
-
-
-@st.cache_data(show_spinner=False)
-def objective_figure() -> figure.Figure:
-    rows = ppo_clip.objective(RATIO.values, ADVANTAGE.values, EPS.values)
-    x = charts.Axis("ratio", "Ratio", (0, 2))
-    y = charts.Axis("objective", "Objective", (-4, 4))
-    chart = charts.layers(
-        charts.line("curve", x, y.of("unclipped"), GREY, strokeDash=[4, 4]),
-        charts.line("curve", x, y, BLUE),
-        charts.points("marker", x, y, VERMILION, name="marker", size=200),
-    )
-    slope = charts.Axis("slope", "Slope (autograd)", (-2.2, 2.2))
-    below = charts.layers(
-        charts.line("curve", x, slope, BLUE),
-        charts.points("marker", x, slope, VERMILION, size=200),
-        height=120,
-    )
-    return figure.build(
-        [RATIO, ADVANTAGE, EPS],
-        {
-            "curve": figure.Rows(rows, ("advantage", "eps")),
-            "marker": figure.Rows(rows, ("advantage", "eps", "ratio")),
-        },
-        [
-            figure.Plot(chart, "Objective against the ratio", drag={"x": "ratio"}, width=2000),
-            figure.Plot(below, "Slope of the objective", drag={"x": "ratio"}, width=2000),
-        ],
-        body=figure.meters(figure.meter("Objective", "marker.objective", "+.3f")),
-    )
-
-
-figure.show("clip", objective_figure())
-source.show(clipped_surrogate, "torch.minimum")
+st.markdown(
+    """
+A rollout is expensive, so PPO takes several gradient steps (**epochs**) on one batch. After the
+first step, the policy is no longer the one that acted. The **ratio** r = π_new(a|s) / π_old(a|s)
+says how far it has gone for one sample: at 1 nothing has changed, at 2 the action is twice as
+likely. PPO stops pushing a sample once its ratio has gone far enough: that is the clip.
+"""
+)
+st.subheader("One sample: drag the point")
+figure.show("clip", figures.objective())
+st.markdown(
+    r"""
+The objective is maximised; A is the advantage, how much better the action was than expected:
+"""
+)
+st.latex(r"L = \min\big(\, r\,A,\;\; \mathrm{clip}(r,\, 1-\varepsilon,\, 1+\varepsilon)\,A \,\big)")
 predict.ask(
     "outside",
-    "Is the gradient zero wherever the ratio is outside the range?",
+    "The ratio is outside the range from 1 − ε to 1 + ε. Is the gradient zero?",
     [
-        predict.Option("Yes", "Outside is not enough: min has to pick the clipped branch."),
-        predict.Option("No", "Only on the side that the advantage likes.", right=True),
+        Option(
+            "Yes, the ratio is clipped there",
+            "That mixes up the clip and the min. Clipping makes one branch flat; the gradient is "
+            "zero only if min picks that branch. Set A to −1 and the ratio to 1.4: the gradient "
+            "is alive.",
+        ),
+        Option(
+            "Only if the ratio has already gone the way that the advantage points",
+            "Above 1 + ε with A > 0, or below 1 − ε with A < 0. On the other side min picks the "
+            "unclipped branch, and the gradient pulls the ratio back.",
+            right=True,
+        ),
+        Option(
+            "No, the clip keeps the ratio from ever getting there",
+            "Nothing in the objective moves the ratio back to the bound, or stops a step at it. "
+            "Below, one step goes straight through.",
+        ),
     ],
 )
-chapter.foot(__file__)
+source.show(losses.clipped_surrogate, "torch.minimum")
+
+st.subheader("The six cases")
+effects = {"up": "pushes it up", "down": "pushes it down", "nothing": "zero gradient"}
+branches = {"both": "both branches are equal", "clipped": "min picks the clipped branch, flat"}
+branches["unclipped"] = "min picks the unclipped branch"
+predict.fill(
+    "six",
+    "What does the sample do to the probability of its action?",
+    [
+        Case(
+            f"{'A > 0' if case.sign > 0 else 'A < 0'}, ratio {case.place}",
+            effects[case.effect],
+            f"{branches[case.branch]}: slope {case.slope:+.0f} times |A|.".replace("-", "−"),
+        )
+        for case in ppo_clip.six_cases(figures.EPS.default).itertuples()
+    ],
+    list(effects.values()),
+)
+
+st.subheader("Why the min, and what else one could do")
+st.markdown(
+    f"""
+Without the min, the clip is flat on **both** sides: a sample that went the wrong way is lost.
+Without the clip, there is no end. A **KL penalty** has no flat part at all: it subtracts β times an
+estimate of the KL divergence, the distance between the old and the new policy. ε is
+{figures.EPS.default} from here on.
+"""
+)
+figure.show("compare", figures.compare())
+
+st.subheader("One state, many epochs")
+predict.ask(
+    "bounded",
+    f"PPO with ε = {figures.EPS.default}, many epochs on one batch. How high can a ratio go?",
+    [
+        Option(
+            f"Up to {1 + figures.EPS.default:g}: the clip is the bound",
+            "The clip bounds what the objective pays for, not where the optimizer lands. A "
+            "step that starts inside is taken in full.",
+        ),
+        Option(
+            "As high as step size, momentum and shared weights carry it",
+            "The clip switches off one sample's gradient, one step too late, and nothing else.",
+            right=True,
+        ),
+        Option(
+            f"A little over {1 + figures.EPS.default:g}, then it is pulled back",
+            "On that side the gradient is zero, not negative: there is nothing to pull it back.",
+        ),
+    ],
+)
+st.markdown(
+    """
+A softmax policy over three actions, all alike at first. The batch has two samples: this state's,
+with the advantage you choose, and a neighbour's with advantage 0.5. At 0 **shared weights** they
+have nothing in common; at 0.9 their features overlap by 0.9, and a step for one moves the other.
+"""
+)
+figure.show("epochs", figures.epochs())
+st.markdown(
+    """
+Try: **step size**, learning rate 0.1 and then 2 · **momentum**, with SGD's and with Adam ·
+**shared weights** 0.9 with advantage zero: the ratio moves without a gradient of its own.
+"""
+)
+
+st.subheader("Two meters that people confuse")
+predict.ask(
+    "meters",
+    "A training log says clip_fraction = 30%. How many samples have no gradient?",
+    [
+        Option(
+            "30%",
+            "clip_fraction only asks whether a ratio is outside the range, whatever the sign of "
+            "the advantage.",
+        ),
+        Option(
+            "At most 30%",
+            "Those outside on the side that their advantage points to. If the updates went "
+            "everywhere, that is about half; after many epochs, nearly all.",
+            right=True,
+        ),
+        Option(
+            "At least 30%",
+            "Inside the range no sample with an advantage is ever without a gradient, so the "
+            "share cannot be larger.",
+        ),
+    ],
+)
+st.markdown(
+    f"""
+{figures.BATCH} made-up samples after an update. **Drift** is how far the ratios have spread;
+**agreement** is how far each went the way that its advantage points (1: all did, −1: none did).
+"""
+)
+figure.show("batch", figures.batch())
+source.show(losses.clip_fraction, docstring=False)
+source.show(losses.zero_gradient_fraction, docstring=False)
+chapter.foot(
+    __file__,
+    "The clip does not bound the ratio. It takes away a sample's reason to go on, and min gives "
+    "it back where the sample went the wrong way.",
+)

@@ -77,17 +77,33 @@ class Color:
         field: column.
         colors: word -> colour (pages.ui.theme).
         title: of the legend; legend=False leaves it out.
+        dashes, shapes: one a word, so that colour is never the only difference: a line's pattern
+            ([] is solid), a point's symbol ("circle", "triangle-up", "cross", "square").
     """
 
     field: str
     colors: Mapping[str, str]
     title: str = ""
     legend: bool = True
+    dashes: Sequence[Sequence[int]] = ()
+    shapes: Sequence[str] = ()
 
-    def channel(self, **_: Any) -> alt.Color:
-        scale = alt.Scale(domain=list(self.colors), range=list(self.colors.values()))
-        legend = alt.Legend(title=self.title or None, orient="top", labelLimit=400)
-        return alt.Color(f"{self.field}:N", scale=scale, legend=legend if self.legend else None)
+    def channels(self, kind: str) -> dict[str, Any]:
+        # The same legend in every channel, so that Vega merges them into one.
+        legend = alt.Legend(title=self.title or None, orient="top") if self.legend else None
+
+        def channel(make: Any, values: Sequence[Any]) -> Any:
+            scale = alt.Scale(domain=list(self.colors), range=list(values))
+            return make(f"{self.field}:N", scale=scale, legend=legend)
+
+        made = {"color": channel(alt.Color, list(self.colors.values()))}
+        if self.dashes and kind == "line":
+            made["strokeDash"] = channel(
+                alt.StrokeDash, [list(dash) or [1, 0] for dash in self.dashes]
+            )
+        if self.shapes and kind == "point":
+            made["shape"] = channel(alt.Shape, self.shapes)
+        return made
 
 
 @dataclass(frozen=True)
@@ -100,10 +116,10 @@ class Shade:
     title: str = ""
     legend: bool = True
 
-    def channel(self, **_: Any) -> alt.Color:
+    def channels(self, kind: str) -> dict[str, Any]:
         scale = alt.Scale(domain=list(self.domain), range=list(self.colors), clamp=True)
         legend = alt.Legend(title=self.title or None, orient="top") if self.legend else None
-        return alt.Color(f"{self.field}:Q", scale=scale, legend=legend)
+        return {"color": alt.Color(f"{self.field}:Q", scale=scale, legend=legend)}
 
 
 def _mark(kind: str, data: Data, channels: Mapping[str, Any], color: Any, **mark: Any) -> alt.Chart:
@@ -120,7 +136,7 @@ def _mark(kind: str, data: Data, channels: Mapping[str, Any], color: Any, **mark
         elif axis is not None:
             made[channel] = axis
     if isinstance(color, Color | Shade):
-        made["color"] = color.channel()
+        made |= color.channels(kind)
     source = alt.NamedData(data) if isinstance(data, str) else data
     chart = getattr(alt.Chart(source), f"mark_{kind}")(
         clip=mark.pop("clip", kind != "text"), **mark
@@ -191,15 +207,15 @@ def rules(
 
 def cells(
     data: Data,
-    x: Axis,
-    y: Axis,
+    x: Axis | None = None,
+    y: Axis | None = None,
     color: Any = None,
     *,
     x2: Axis | None = None,
     y2: Axis | None = None,
     **mark: Any,
 ) -> alt.Chart:
-    """Rectangles: of a grid (words on both axes), or from (x, y) to (x2, y2)."""
+    """Rectangles: of a grid (words on both axes), from (x, y) to (x2, y2), or a band across."""
     return _mark("rect", data, {"x": x, "y": y, "x2": x2, "y2": y2}, color, **mark)
 
 

@@ -115,17 +115,14 @@ class Control:
                 nearest = self.keys[self.values.index(self.default)]
             if nearest != given and self.name not in st.session_state:
                 st.query_params[self.name] = nearest
-        common = dict(key=self.name, bind="query-params", help=self.help or None) | options
-        name = {True: "choice", False: "slider"}[self.kind == "choice"]
-        if name == "choice":
+        common = {"key": self.name, "bind": "query-params", "help": self.help or None} | options
+        if self.kind == "choice":
             return st.segmented_control(
                 self.label, self.values, default=self.default, required=True, **common
             )
         label = f"{self.label} ({self.unit})" if self.unit else self.label
-        key = st.select_slider(
-            label, self.keys, value=self.keys[self.values.index(self.default)], **common
-        )
-        return self.values[self.keys.index(key)]
+        default = self.keys[self.values.index(self.default)]
+        return self.values[self.keys.index(st.select_slider(label, self.keys, default, **common))]
 
 
 def slider(

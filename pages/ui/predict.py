@@ -72,3 +72,51 @@ def _reveal(options: Sequence[Option], picked: int | None, right: int) -> None:
     others = [option for i, option in enumerate(options) if i not in (picked, right)]
     if others:
         st.markdown("\n".join(f"- *{option.text}* — {option.why}" for option in others))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of a table to fill in: what is asked, the right answer, and its reason."""
+
+    text: str
+    answer: str
+    why: str
+
+
+@st.fragment
+def fill(key: str, question: str, cases: Sequence[Case], answers: Sequence[str]) -> None:
+    """A table that the reader fills in and then reveals, row by row the same answers to choose.
+
+    Args:
+        key: once a page.
+        question: Markdown.
+        cases: the rows; each right answer is one of `answers`.
+        answers: the choices.
+    Raises:
+        ValueError: if a row's answer is none of the choices.
+    """
+    for case in cases:
+        if case.answer not in answers:
+            raise ValueError(f"{key}: {case.answer!r} is none of the answers.")
+    with st.container(border=True, key=f"predict-{key}"):
+        st.markdown(f"**Predict.** {question}")
+        shown = st.session_state.get(f"{key} shown", False)
+        slots = []
+        for i, case in enumerate(cases):
+            with st.container(gap="xsmall"):
+                picked = st.segmented_control(case.text, answers, key=f"{key} {i}")
+                slots.append((st.empty(), case, picked))
+        with st.container(horizontal=True):
+            given = sum(picked is not None for _, _, picked in slots)
+            checked = st.button(
+                f"Check {given} of {len(cases)}", key=f"{key} check", disabled=not given
+            )
+            skipped = st.button("Show me", key=f"{key} skip", type="tertiary")
+        if checked or skipped:
+            st.session_state[f"{key} shown"] = shown = True
+        if not shown:
+            return
+        for slot, case, picked in slots:
+            verdict = {None: ":material/lightbulb:", case.answer: ":material/check:"}
+            icon = verdict.get(picked, ":material/close:")
+            slot.markdown(f"{icon} **{case.answer}**. {case.why}")

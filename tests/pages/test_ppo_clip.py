@@ -1,5 +1,6 @@
 import pytest
 from streamlit.testing.v1 import AppTest
+
 from tests.conftest import ROOT, assert_no_exception, wait_idle
 from tests.pages import figures
 
