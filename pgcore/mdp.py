@@ -119,17 +119,27 @@ def action_values(mdp: TabularMDP, values: Tensor, gamma: float | Tensor) -> Ten
     return q_values.masked_fill(mdp.terminal[:, None], 0.0)
 
 
-def greedy_policy(q_values: Tensor, tolerance: float = 1e-9) -> Tensor:
-    """All probability on the best action of each state; the first one where several tie.
+def best_actions(q_values: Tensor, tolerance: float = 1e-9) -> Tensor:
+    """True for every action that no other beats.
 
     Args:
         q_values: (..., S, A).
         tolerance: differences below it are rounding, not preference.
     Returns:
+        (..., S, A), at least one True a row.
+    """
+    return q_values >= q_values.max(-1, keepdim=True).values - tolerance
+
+
+def greedy_policy(q_values: Tensor) -> Tensor:
+    """All probability on the best action of each state; the first one where several tie.
+
+    Args:
+        q_values: (..., S, A).
+    Returns:
         (..., S, A), one 1 a row.
     """
-    best = q_values >= q_values.max(-1, keepdim=True).values - tolerance
-    first = best.to(torch.int8).argmax(-1)
+    first = best_actions(q_values).to(torch.int8).argmax(-1)
     return torch.nn.functional.one_hot(first, q_values.shape[-1]).to(torch.float64)
 
 

@@ -11,28 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pgcore.environments import OFFERED, make_for_rendering, make_vec
+from pgcore.environments import OFFERED, make_vec
 
 ENV_ID = "CartPole-v1"
 QUANTITIES = OFFERED[ENV_ID].observations
 COLUMNS = ("position", "velocity", "angle", "angular_velocity")
-LEFT, RIGHT = 0, 1
-
-
-@lru_cache(maxsize=1)
-def limits() -> dict[str, float]:
-    """What ends an episode, from the environment itself: |position| in m, |angle| in rad, steps;
-    and pole_length in m, for drawing."""
-    env = make_for_rendering(ENV_ID)
-    cart: Any = env.unwrapped
-    found = {
-        "position": float(cart.x_threshold),
-        "angle": float(cart.theta_threshold_radians),
-        "steps": float(env.get_wrapper_attr("_max_episode_steps")),
-        "pole_length": 2 * float(cart.length),
-    }
-    env.close()
-    return found
 
 
 def _copies(n: int, seed: int = 0) -> Any:
@@ -40,6 +23,19 @@ def _copies(n: int, seed: int = 0) -> Any:
     envs = make_vec(ENV_ID, n)
     envs.reset(seed=seed)
     return envs.unwrapped
+
+
+@lru_cache(maxsize=1)
+def limits() -> dict[str, float]:
+    """What ends an episode, from the environment itself: |position| in m, |angle| in rad, steps;
+    and pole_length in m, for drawing."""
+    cart = _copies(1)
+    return {
+        "position": float(cart.x_threshold),
+        "angle": float(cart.theta_threshold_radians),
+        "steps": float(cart.max_episode_steps),
+        "pole_length": 2 * float(cart.length),
+    }
 
 
 def rollout_from(states: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,43 +61,6 @@ def rollout_from(states: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, n
         ended.append(over)
     envs.close()
     return np.stack(visited), np.stack(ended)
-
-
-def outcomes(state: tuple[float, float, float, float], hold: int = 1) -> pd.DataFrame:
-    """Both actions tried from one state, each held for some steps.
-
-    Args:
-        state: position (m), velocity (m/s), angle (rad), angular velocity (rad/s).
-        hold: steps, at least 1.
-    Returns:
-        One row an action and step, step 0 first: action (its name), step, the four quantities,
-        terminated.
-    """
-    actions = np.tile([LEFT, RIGHT], (hold, 1))
-    states, ended = rollout_from(np.tile(state, (2, 1)), actions)
-    states = np.concatenate([np.tile(state, (1, 2, 1)), states])
-    ended = np.concatenate([np.zeros((1, 2), dtype=bool), ended])
-    frames = []
-    for action in (LEFT, RIGHT):
-        frame = pd.DataFrame(states[:, action], columns=list(COLUMNS))
-        frame.insert(0, "action", OFFERED[ENV_ID].actions[action])
-        frame.insert(1, "step", np.arange(hold + 1))
-        frame["terminated"] = ended[:, action]
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
-
-
-def render(states: np.ndarray) -> list[np.ndarray]:
-    """Frames as the environment draws them, one a state, (400, 600, 3) uint8."""
-    env = make_for_rendering(ENV_ID)
-    env.reset(seed=0)
-    cart: Any = env.unwrapped
-    frames = []
-    for state in states:
-        cart.state = np.array(state, dtype=np.float64)
-        frames.append(cart.render())
-    env.close()
-    return frames
 
 
 def futures(state: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:

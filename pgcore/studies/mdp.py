@@ -1,8 +1,9 @@
-"""Chapter 1: a gridworld solved and sampled, and a sum of discounted rewards taken apart."""
+"""Chapter 1: a gridworld's exact values, and episodes sampled in it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,36 +13,31 @@ from torch import Tensor
 
 from pgcore.mdp import (
     Episodes,
-    TabularMDP,
     action_values,
-    greedy_policy,
+    best_actions,
     optimal_policy,
     sample_episodes,
     state_values,
     uniform_policy,
 )
 from pgcore.returns import discounted_returns
-from pgcore.worlds import MOVES, GridWorld, gridworld
-
-SLIPS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-STEP_REWARDS = (-2.0, -1.0, -0.5, -0.3, -0.2, -0.1, -0.04, -0.02, 0.0, 0.02, 0.1)
-GAMMAS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
-"""The stops of the three sliders: close together where the best policy changes."""
+from pgcore.studies.one_step import ARROWS
+from pgcore.worlds import EXITS, GridWorld, gridworld
 
 POLICIES = ("optimal", "random")
 NEGLIGIBLE = 1e-3
 """An episode without an end is cut where its discount gamma^t has fallen below this."""
+ENDS = ("ends at +1", "ends at −1", "walks on")
 
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """A gridworld with the exact values of one policy, and what is greedy on those values."""
+    """A gridworld with the exact values of one policy."""
 
     world: GridWorld
     policy: Tensor
     values: Tensor
     q_values: Tensor
-    greedy: Tensor
 
     @property
     def start_value(self) -> float:
@@ -68,34 +64,45 @@ def solve(
     else:
         pi = uniform_policy(world.mdp)
         values = state_values(world.mdp, pi, gamma)
-    q_values = action_values(world.mdp, values, gamma)
-    return Solved(world, pi, values, q_values, greedy_policy(q_values))
+    return Solved(world, pi, values, action_values(world.mdp, values, gamma))
 
 
-def cells(solved: Solved) -> pd.DataFrame:
-    """One row a state: row, col, kind (the layout's character), value, arrow (the greedy move) and
-    the action value of each move."""
-    world = solved.world
-    frame = pd.DataFrame(world.cells, columns=["row", "col"])
-    frame["kind"] = [world.layout[row][col] for row, col in world.cells]
-    frame["value"] = solved.values.numpy()
-    moves = list(MOVES)
-    frame["arrow"] = [moves[a] for a in solved.greedy.argmax(-1).tolist()]
-    frame.loc[world.mdp.terminal.numpy(), "arrow"] = ""
-    for action, move in enumerate(moves):
-        frame[move] = solved.q_values[:, action].numpy()
-    return frame
-
-
-def every_solution(policy: str = "optimal") -> Solved:
-    """The gridworld at every combination of the sliders' stops, for drawing without a server.
+def values(
+    slips: Sequence[float], step_rewards: Sequence[float], gammas: Sequence[float]
+) -> pd.DataFrame:
+    """Exact values and greedy moves for every combination of settings, both policies.
 
     Returns:
-        Solved, with leading dimensions (slips, step rewards, gammas).
+        slip, step_reward, gamma, policy, state, col, row, value, arrow (every move that is best on
+        these values; "any" where all are).
     """
-    stops = [torch.tensor(s, dtype=torch.float64) for s in (SLIPS, STEP_REWARDS, GAMMAS)]
+    stops = [torch.tensor(s, dtype=torch.float64) for s in (slips, step_rewards, gammas)]
     slip, step_reward, gamma = torch.meshgrid(*stops, indexing="ij")
-    return solve(slip, step_reward, gamma, policy)
+    frames = []
+    for policy in POLICIES:
+        solved = solve(slip, step_reward, gamma, policy)
+        alive = (~solved.world.mdp.terminal).nonzero().flatten()
+        best = best_actions(solved.q_values)[..., alive, :].flatten(0, -2).tolist()
+        settings = [
+            grid.unsqueeze(-1).expand(*grid.shape, len(alive)).flatten().numpy()
+            for grid in (slip, step_reward, gamma)
+        ]
+        cells = [solved.world.cells[s] for s in alive.tolist()]
+        repeats = slip.numel()
+        frame = pd.DataFrame(dict(zip(("slip", "step_reward", "gamma"), settings, strict=True)))
+        frame["policy"] = policy
+        frame["state"] = np.tile(alive.numpy() + 1, repeats)
+        frame["col"] = np.tile([col + 1 for _, col in cells], repeats)
+        frame["row"] = np.tile([row + 1 for row, _ in cells], repeats)
+        frame["value"] = solved.values[..., alive].flatten().numpy()
+        frame["arrow"] = [_arrows(row) for row in best]
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _arrows(best: Sequence[bool]) -> str:
+    chosen = [arrow for arrow, is_best in zip(ARROWS.values(), best, strict=True) if is_best]
+    return "any" if len(chosen) == len(ARROWS) else "".join(chosen)
 
 
 def play(solved: Solved, gamma: float, n_episodes: int, seed: int) -> tuple[Episodes, Tensor]:
@@ -107,88 +114,59 @@ def play(solved: Solved, gamma: float, n_episodes: int, seed: int) -> tuple[Epis
     return episodes, discounted_returns(episodes.rewards, not_dones, gamma)[0]
 
 
-def paths(episodes: Episodes, returns: Tensor, n: int) -> list[dict]:
-    """The first n episodes: states visited in order, and the return of each."""
-    found = []
-    for i in range(n):
-        length = int(episodes.valid[:, i].sum())
-        states = episodes.states[:length, i].tolist()
-        states.append(int(episodes.next_states[length - 1, i]))
-        found.append({"states": states, "return": float(returns[i])})
-    return found
+def endings(world: GridWorld, episodes: Episodes) -> np.ndarray:
+    """How each episode ended, words of ENDS, (N,)."""
+    last = episodes.valid.sum(0) - 1
+    final = episodes.next_states[last, torch.arange(episodes.states.shape[1])].tolist()
+    kinds = [world.layout[row][col] for row, col in world.cells]
+    named = dict(zip(EXITS, ENDS, strict=False))
+    return np.array([named.get(kinds[state], ENDS[-1]) for state in final])
 
 
-def running_mean(returns: Tensor, exact: float, points: int = 200) -> pd.DataFrame:
+def walks(
+    world: GridWorld, episodes: Episodes, counts: Sequence[int], each: int = 5, longest: int = 60
+) -> pd.DataFrame:
+    """Paths to draw: for each count n, the last few of the first n episodes.
+
+    Every path keeps a little to its own side of the cells' centres, or they would hide each other.
+
+    Args:
+        counts: numbers of episodes.
+        each: paths a count, at most.
+        longest: steps drawn, at most.
+    Returns:
+        episodes (the count), walk, step, x, y (in cells, the top left corner of the grid at 0.5),
+        end (a word of ENDS).
+    """
+    ends, rows = endings(world, episodes), []
+    for n in counts:
+        for walk, i in enumerate(range(max(0, n - each), n)):
+            length = min(int(episodes.valid[:, i].sum()), longest)
+            visited = [*episodes.states[:length, i].tolist()]
+            visited.append(int(episodes.next_states[length - 1, i]))
+            aside = 0.5 * ((walk + 0.5) / each - 0.5)
+            for step, state in enumerate(visited):
+                row, col = world.cells[state]
+                place = {"x": col + 1 + aside, "y": row + 1 + aside}
+                rows.append({"episodes": n, "walk": walk, "step": step, **place, "end": ends[i]})
+    return pd.DataFrame(rows)
+
+
+def running_mean(returns: Tensor, exact: float, counts: Sequence[int]) -> pd.DataFrame:
     """The mean of the first n returns, closing in on the exact value.
 
         standard error = s_n / sqrt(n),   s_n the sample standard deviation
 
     Args:
-        returns: (N,), N at least 2.
+        returns: (N,).
         exact: the expected return.
-        points: at most so many rows, evenly spaced in log n.
+        counts: the n, from 2 to N.
     Returns:
-        episodes (from 2 on), mean, standard_error, low, high (mean -/+ 2 standard errors), exact.
+        episodes (n), mean, standard_error, low, high (mean -/+ 2 standard errors), exact.
     """
-    n = np.unique(np.geomspace(2, len(returns), points).round().astype(int))
     sample = returns.numpy()
-    mean = np.array([sample[:k].mean() for k in n])
-    error = np.array([sample[:k].std(ddof=1) / math.sqrt(k) for k in n])
-    return pd.DataFrame(
-        {
-            "episodes": n,
-            "mean": mean,
-            "standard_error": error,
-            "low": mean - 2 * error,
-            "high": mean + 2 * error,
-            "exact": exact,
-        }
-    )
-
-
-REWARDS: dict[str, tuple[float, ...]] = {
-    "+1 every step (CartPole)": (1.0,) * 60,
-    "+1 at the end only": (0.0,) * 29 + (1.0,),
-    "a cost now, a prize later": (-1.0,) * 3 + (0.0,) * 16 + (5.0,),
-}
-"""Reward sequences for the strip, by name."""
-
-
-def discounted_sum(rewards: tuple[float, ...], gamma: float) -> pd.DataFrame:
-    """A return taken apart: R_0 = sum_t gamma^t r_t.
-
-    The weight of each reward is how much the return moves when that reward does, dR_0/dr_t: the
-    derivative of the function that computes every agent's returns.
-
-    Returns:
-        t, reward, weight, contribution (weight * reward), so_far (their running sum; the last is
-        the return).
-    """
-    r = torch.tensor(rewards, dtype=torch.float64).unsqueeze(-1).requires_grad_()
-    total = discounted_returns(r, torch.ones_like(r), gamma)[0].sum()
-    weight = torch.autograd.grad(total, r)[0].squeeze(-1).numpy()
-    contribution = weight * np.array(rewards)
-    return pd.DataFrame(
-        {
-            "t": np.arange(len(rewards)),
-            "reward": rewards,
-            "weight": weight,
-            "contribution": contribution,
-            "so_far": contribution.cumsum(),
-        }
-    )
-
-
-def effective_horizon(gamma: float) -> float:
-    """Steps that matter, 1 / (1 - gamma): the sum of all weights gamma^0 + gamma^1 + ...
-
-    Args:
-        gamma: in [0, 1).
-    """
-    return 1 / (1 - gamma)
-
-
-def transitions_from(mdp: TabularMDP, state: int, action: int) -> dict[int, float]:
-    """P(. | state, action), impossible states left out."""
-    row = mdp.transitions[state, action]
-    return {int(s): float(row[s]) for s in row.nonzero().flatten()}
+    mean = np.array([sample[:n].mean() for n in counts])
+    error = np.array([sample[:n].std(ddof=1) / math.sqrt(n) for n in counts])
+    low, high = mean - 2 * error, mean + 2 * error
+    columns = {"episodes": counts, "mean": mean, "standard_error": error, "low": low, "high": high}
+    return pd.DataFrame(columns | {"exact": exact})

@@ -19,43 +19,27 @@ def scalar_step(state, action):
     return env.state, terminated
 
 
+@pytest.mark.parametrize("action", [0, 1])
+def test_the_vectorised_class_agrees_with_the_single_one(action):
+    expected = np.array((0.3, -1.2, 0.05, 0.7))
+    states, ended = cartpole.rollout_from(expected[None], np.full((4, 1), action))
+    for step in range(4):
+        expected, terminated = scalar_step(expected, action)
+        np.testing.assert_allclose(states[step, 0], expected)
+        assert ended[step, 0] == terminated
+
+
+def test_after_the_end_nothing_moves():
+    states, ended = cartpole.rollout_from(np.array([[2.39, 3.0, 0.0, 0.0]]), np.ones((5, 1), int))
+    assert ended[:, 0].tolist() == [True] * 5
+    assert states[:, 0, 0].tolist() == [pytest.approx(2.45)] * 5
+
+
 def test_limits_are_the_documented_ones():
     limits = cartpole.limits()
     assert limits["position"] == 2.4
     assert limits["angle"] == pytest.approx(np.radians(12))
     assert limits["steps"] == 500
-
-
-def test_one_push_from_rest():
-    """From rest, a push of 10 N: the cart gains 0.195 m/s, the pole tips the other way."""
-    after = cartpole.outcomes((0.0, 0.0, 0.0, 0.0))
-    left, right = after[after.step == 1].to_dict("records")
-    assert left["action"] == "push left"
-    assert left["velocity"] == pytest.approx(-0.1951, abs=1e-4)
-    assert left["angular_velocity"] == pytest.approx(0.2927, abs=1e-4)
-    assert right["velocity"] == -left["velocity"]
-    # The position has not moved yet: it follows the velocity from before the push.
-    assert left["position"] == 0
-
-
-@pytest.mark.parametrize("action", [0, 1])
-def test_outcomes_are_those_of_the_single_environment(action):
-    state = (0.3, -1.2, 0.1, 0.7)
-    expected = np.array(state)
-    frame = cartpole.outcomes(state, hold=4)
-    mine = frame[frame.action == cartpole.OFFERED["CartPole-v1"].actions[action]]
-    for step in range(1, 5):
-        expected, terminated = scalar_step(expected, action)
-        row = mine[mine.step == step].iloc[0]
-        np.testing.assert_allclose(row[list(cartpole.COLUMNS)].to_numpy(float), expected)
-        assert row.terminated == terminated
-
-
-def test_after_the_end_nothing_moves():
-    frame = cartpole.outcomes((2.39, 3.0, 0.0, 0.0), hold=5)
-    right = frame[frame.action == "push right"].reset_index(drop=True)
-    assert right.terminated.tolist() == [False, True, True, True, True, True]
-    assert right.position.tolist()[1:] == [pytest.approx(2.45)] * 5
 
 
 def test_futures_hold_every_sequence_of_actions():
@@ -80,13 +64,6 @@ def test_futures_stop_where_the_episode_does():
 def test_first_state_is_the_environments_own():
     observation, _ = cartpole.make_vec("CartPole-v1", 1).reset(seed=11)
     assert cartpole.first_state(11).astype(np.float32).tolist() == observation[0].tolist()
-
-
-def test_render_shows_the_state():
-    upright, moved = cartpole.render([(0, 0, 0, 0), (1.0, 0, 0, 0)])
-    assert upright.shape == (400, 600, 3)
-    dark = [np.flatnonzero((f[285:300] < 50).all(-1).sum(0) > 8).mean() for f in (upright, moved)]
-    assert dark[1] - dark[0] == pytest.approx(600 / 4.8, abs=2)
 
 
 def test_random_episodes_are_whole_and_connected(transitions):
