@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from pages.ui import live, training
-from pgcore import playback as play
-from pgcore.checkpoints import Checkpoint, CheckpointError
+from pgcore.checkpoints import Checkpoint
 from pgcore.config import TrainConfig
 from pgcore.environments import OFFERED
 from pgcore.jobs import JobSnapshot, JobState, TrainingJob
-from pgcore.runs import RunFolderError, folder_for, to_csv
+from pgcore.runs import RunFolderError, folder_for
 
 POLL_SECONDS = 0.5
 WATCHABLE = 8.0
@@ -85,7 +83,7 @@ def _buttons(
             key="start",
             disabled=job is not None or config is None,
         ):
-            _start(runs, config, options)
+            start(runs, config, options)
         if paused:
             if st.button("Resume", icon=":material/resume:", key="resume"):
                 job.resume()
@@ -104,19 +102,20 @@ def _buttons(
             st.rerun()
 
 
-def _start(
+def start(
     runs: live.SessionRuns,
     config: TrainConfig | None,
     options: dict,
     resume_from: Checkpoint | None = None,
 ) -> None:
+    """Add a run to the session, unless one is going on."""
     # A second click may arrive before the page has greyed the button out.
     if config is None or runs.active is not None:
         return
     try:
         folder = folder_for(_FOLDER, options["name"]) if options["keep"] else None
     except RunFolderError as problem:
-        _problem(problem)
+        say(problem)
         return
     runs.add(TrainingJob(config, live.slots(), runs.lease, folder, options["rate"], resume_from))
     st.rerun()
@@ -232,118 +231,7 @@ def _legend_text(shown: dict[str, JobSnapshot], env_id: str) -> str:
     return text + "Click a name in the legend to single out a run; Shift with the wheel zooms."
 
 
-def playback(runs: live.SessionRuns) -> None:
-    """The untrained agent beside a checkpoint of any run."""
-    if not any(run.job.snapshot().checkpoints for run in runs.runs):
-        return
-    st.subheader("Watch it play")
-    st.fragment(_playback, key="playback")(runs)
-
-
-def _playback(runs: live.SessionRuns) -> None:
-    by_label = {
-        training.label(run.number, run.job.config): run.job.snapshot().checkpoints
-        for run in runs.runs
-    }
-    by_label = {name: kept for name, kept in by_label.items() if kept}
-    names = list(by_label)[::-1]
-    if not names:
-        return
-    name = names[0]
-    if len(names) > 1:
-        name = st.selectbox("Run", names, key=f"playback_run_{names[0]}")
-    kept = {checkpoint.update: checkpoint for checkpoint in by_label[name]}
-    updates = list(kept)
-    update = updates[-1]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        if len(updates) > 1:
-            update = st.select_slider(
-                "Checkpoint: after update",
-                updates,
-                value=updates[-1],
-                key=f"playback_{name}_{updates[-1]}",
-            )
-        if st.button("New random episode", icon=":material/casino:", key="new_episode"):
-            st.session_state["playback_seed"] = st.session_state.get("playback_seed", 0) + 1
-        if runs.active is not None:
-            st.button("Newest checkpoint", icon=":material/refresh:", key="newest_checkpoint")
-    seed = st.session_state.get("playback_seed", 0)
-    columns = st.columns(2)
-    for column, title, one in (
-        (columns[0], f"After update {updates[0]}" if updates[0] else "Untrained", kept[updates[0]]),
-        (columns[1], f"After update {update}", kept[update]),
-    ):
-        with column, st.spinner("Playing an episode…"):
-            episode, gif = live.episode(one, seed)
-            st.image(
-                gif,
-                caption=f"{title}: return {episode.total_return:g}, {episode.length} steps",
-                width="stretch",
-                alt=f"{title}: an episode of {episode.length} steps.",
-            )
-            note = play.speed_note(episode)
-            if note:
-                st.caption(note)
-    with st.container(horizontal=True):
-        _download("This episode as GIF", gif, f"episode-{update}.gif", "image/gif")
-        _download(
-            "This checkpoint",
-            kept[update].data,
-            f"checkpoint-{update}{SUFFIX}",
-            "application/octet-stream",
-        )
-
-
-def downloads(runs: live.SessionRuns, options: dict) -> None:
-    """The metrics of each run as CSV, and going on from a checkpoint file."""
-    st.subheader("Take it with you")
-    with st.container(horizontal=True):
-        for run in runs.runs:
-            name = training.label(run.number, run.job.config)
-            _download(
-                f"Metrics of {name} as CSV",
-                # Made when it is asked for, from the run as it stands then.
-                lambda job=run.job: to_csv(job.snapshot().stats),
-                f"metrics-run-{run.number}.csv",
-                "text/csv",
-            )
-    file = st.file_uploader(
-        "Go on from a checkpoint file",
-        type=[SUFFIX.removeprefix(".")],
-        key="upload",
-        help="It continues bit for bit as if it had never stopped. Nothing in it is executed.",
-    )
-    if file is None:
-        return
-    try:
-        checkpoint = Checkpoint.from_bytes(file.getvalue())
-    except CheckpointError as problem:
-        _problem(problem)
-        return
-    more = st.number_input(
-        "Train up to update",
-        min_value=checkpoint.update + 1,
-        value=max(checkpoint.config.n_updates, checkpoint.update + 20),
-        key="upload_until",
-    )
-    st.caption(
-        f"{training.ALGORITHM_NAMES.get(checkpoint.config.algorithm)} on "
-        f"{checkpoint.config.env_id} after update {checkpoint.update:,}."
-    )
-    if st.button("Continue this run", icon=":material/resume:", disabled=runs.active is not None):
-        try:
-            _start(runs, checkpoint.config.replace(n_updates=more), options, checkpoint)
-        except ConfigError as problem:
-            _problem(problem)
-
-
-def _download(label: str, data: bytes | Callable[[], str], name: str, mime: str) -> None:
-    # Streamlit would rerun the page after a download; nothing on it has changed.
-    st.download_button(
-        label, data, name, mime, icon=":material/download:", on_click="ignore", key=f"get_{name}"
-    )
-
-
-def _problem(problem: Exception) -> None:
+def say(problem: Exception) -> None:
+    """A problem's sentence, as an error on the page."""
     text = str(problem)
     st.error(text[:1].upper() + text[1:], icon=":material/error:")

@@ -1,0 +1,125 @@
+"""What a run leaves on the Train page: episodes to watch, files to take along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from pages.ui import live, train_panels, training
+from pgcore import playback as play
+from pgcore.checkpoints import SUFFIX, Checkpoint, CheckpointError
+from pgcore.config import ConfigError
+from pgcore.runs import to_csv
+
+
+def playback(runs: live.SessionRuns) -> None:
+    """The untrained agent beside a checkpoint of any run."""
+    if not any(run.job.snapshot().checkpoints for run in runs.runs):
+        return
+    st.subheader("Watch it play")
+    st.fragment(_playback, key="playback")(runs)
+
+
+def _playback(runs: live.SessionRuns) -> None:
+    by_label = {
+        training.label(run.number, run.job.config): run.job.snapshot().checkpoints
+        for run in runs.runs
+    }
+    by_label = {name: kept for name, kept in by_label.items() if kept}
+    names = list(by_label)[::-1]
+    if not names:
+        return
+    name = names[0]
+    if len(names) > 1:
+        name = st.selectbox("Run", names, key=f"playback_run_{names[0]}")
+    kept = {checkpoint.update: checkpoint for checkpoint in by_label[name]}
+    updates = list(kept)
+    update = updates[-1]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if len(updates) > 1:
+            update = st.select_slider(
+                "Checkpoint: after update",
+                updates,
+                value=updates[-1],
+                key=f"playback_{name}_{updates[-1]}",
+            )
+        if st.button("New random episode", icon=":material/casino:", key="new_episode"):
+            st.session_state["playback_seed"] = st.session_state.get("playback_seed", 0) + 1
+        if runs.active is not None:
+            st.button("Newest checkpoint", icon=":material/refresh:", key="newest_checkpoint")
+    seed = st.session_state.get("playback_seed", 0)
+    columns = st.columns(2)
+    for column, title, one in (
+        (columns[0], f"After update {updates[0]}" if updates[0] else "Untrained", kept[updates[0]]),
+        (columns[1], f"After update {update}", kept[update]),
+    ):
+        with column, st.spinner("Playing an episode…"):
+            episode, gif = live.episode(one, seed)
+            st.image(
+                gif,
+                caption=f"{title}: return {episode.total_return:g}, {episode.length} steps",
+                width="stretch",
+                alt=f"{title}: an episode of {episode.length} steps.",
+            )
+            note = play.speed_note(episode)
+            if note:
+                st.caption(note)
+    with st.container(horizontal=True):
+        _download("This episode as GIF", gif, f"episode-{update}.gif", "image/gif")
+        _download(
+            "This checkpoint",
+            kept[update].data,
+            f"checkpoint-{update}{SUFFIX}",
+            "application/octet-stream",
+        )
+
+
+def downloads(runs: live.SessionRuns, options: dict) -> None:
+    """The metrics of each run as CSV, and going on from a checkpoint file."""
+    st.subheader("Take it with you")
+    with st.container(horizontal=True):
+        for run in runs.runs:
+            name = training.label(run.number, run.job.config)
+            _download(
+                f"Metrics of {name} as CSV",
+                # Made when it is asked for, from the run as it stands then.
+                lambda job=run.job: to_csv(job.snapshot().stats),
+                f"metrics-run-{run.number}.csv",
+                "text/csv",
+            )
+    file = st.file_uploader(
+        "Go on from a checkpoint file",
+        type=[SUFFIX.removeprefix(".")],
+        key="upload",
+        help="It continues bit for bit as if it had never stopped. Nothing in it is executed.",
+    )
+    if file is None:
+        return
+    try:
+        checkpoint = Checkpoint.from_bytes(file.getvalue())
+    except CheckpointError as problem:
+        train_panels.say(problem)
+        return
+    more = st.number_input(
+        "Train up to update",
+        min_value=checkpoint.update + 1,
+        value=max(checkpoint.config.n_updates, checkpoint.update + 20),
+        key="upload_until",
+    )
+    st.caption(
+        f"{training.ALGORITHM_NAMES.get(checkpoint.config.algorithm)} on "
+        f"{checkpoint.config.env_id} after update {checkpoint.update:,}."
+    )
+    if st.button("Continue this run", icon=":material/resume:", disabled=runs.active is not None):
+        try:
+            train_panels.start(runs, checkpoint.config.replace(n_updates=more), options, checkpoint)
+        except ConfigError as problem:
+            train_panels.say(problem)
+
+
+def _download(label: str, data: bytes | Callable[[], str], name: str, mime: str) -> None:
+    # Streamlit would rerun the page after a download; nothing on it has changed.
+    st.download_button(
+        label, data, name, mime, icon=":material/download:", on_click="ignore", key=f"get_{name}"
+    )
