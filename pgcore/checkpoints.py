@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from pgcore import agents, envstate
 from pgcore.agents import Agent
-from pgcore.config import ConfigError, TrainConfig
+from pgcore.config import MAX_UPDATES, ConfigError, TrainConfig
 from pgcore.train import Trainer
 
 SUFFIX = ".safetensors"
@@ -28,6 +29,7 @@ MAX_KEPT = 60
 MAX_KEPT_BYTES = 32_000_000
 """Most memory (or disk) that a run's checkpoints take together."""
 _COUNTERS = ("obs", "resetting", "running_returns", "running_lengths")
+_UNSTAMPED = "0" * 64
 
 
 class CheckpointError(ValueError):
@@ -40,7 +42,8 @@ class Checkpoint:
 
     The tensors are the weights (policy.*, value.*), Adam's moments (adam.*), torch's random
     states (random.*), the environments (env.*) and the episode counters (trainer.*). The header
-    holds the config and the other random states as JSON. Nothing in it is ever executed.
+    holds the config, the other random states and a hash of the whole file as JSON. Nothing in it
+    is ever executed.
     """
 
     update: int
@@ -88,13 +91,18 @@ class Checkpoint:
             CheckpointError: if they are damaged or not a checkpoint of this project.
         """
         state = _state(data)
+        # Without the hash a flipped bit among the weights would pass for another agent.
+        if _hash(data, str(state.get("sha256"))) != state.get("sha256"):
+            raise CheckpointError("the checkpoint is damaged.")
         try:
             config = TrainConfig.from_json(json.dumps(state["config"]))
             checkpoint = cls(int(state["update"]), config, data)
         except ConfigError as error:
             raise CheckpointError(f"the checkpoint's config is not valid: {error}") from None
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise CheckpointError("the checkpoint's header is damaged.") from None
+        if not 0 <= checkpoint.update <= MAX_UPDATES:
+            raise CheckpointError("the checkpoint's header is damaged.")
         checkpoint.agent()
         return checkpoint
 
@@ -114,6 +122,7 @@ def take(trainer: Trainer) -> Checkpoint:
         "seconds": trainer.seconds,
         "config": json.loads(trainer.config.to_json()),
         "noise": trainer.noise.bit_generator.state,
+        "sha256": _UNSTAMPED,
     }
     try:
         arrays, state["environments"] = envstate.capture(trainer.envs)
@@ -122,6 +131,8 @@ def take(trainer: Trainer) -> Checkpoint:
         state["cannot_resume"] = str(error)
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     data = safetensors.torch.save(contiguous, metadata={"pgcore": json.dumps(state)})
+    stamp = _hash(data, _UNSTAMPED)
+    data = data.replace(_UNSTAMPED.encode(), stamp.encode(), 1)
     return Checkpoint(trainer.update_count, trainer.config, data)
 
 
@@ -205,6 +216,12 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
+def _hash(data: bytes, stamp: str) -> str:
+    """SHA-256 of the file as it was before its stamp was put in."""
+    unstamped = data.replace(stamp.encode(errors="replace"), _UNSTAMPED.encode(), 1)
+    return hashlib.sha256(unstamped).hexdigest()
+
+
 def _tensors(data: bytes) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(data)
@@ -215,17 +232,22 @@ def _tensors(data: bytes) -> dict[str, Tensor]:
 def _state(data: bytes) -> dict[str, Any]:
     try:
         (length,) = struct.unpack("<Q", data[:8])
-        return json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["pgcore"])
-    except (struct.error, ValueError, KeyError, TypeError, OverflowError, MemoryError):
-        raise CheckpointError("this is not a checkpoint, or it is damaged.") from None
+        state = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["pgcore"])
+    except (struct.error, ValueError, KeyError, TypeError, RecursionError):
+        state = None
+    if not isinstance(state, dict):
+        raise CheckpointError("this is not a checkpoint, or it is damaged.")
+    return state
 
 
 def _sizes(tensors: dict[str, Tensor], config: TrainConfig) -> tuple[int, int]:
-    try:
-        last = 2 * len(config.hidden)
-        return tensors["policy.0.weight"].shape[1], tensors[f"policy.{last}.bias"].shape[0]
-    except (KeyError, IndexError):
-        raise CheckpointError("the checkpoint's weights do not fit its config.") from None
+    first = tensors.get("policy.0.weight", torch.empty(0))
+    last = tensors.get(f"policy.{2 * len(config.hidden)}.bias", torch.empty(0, 0))
+    # Checked before networks of these sizes are made: a tensor of no bytes may claim any shape.
+    fits = first.ndim == 2 and first.shape[0] == config.hidden[0] and last.ndim == 1
+    if not (fits and first.numel() and last.numel()):
+        raise CheckpointError("the checkpoint's weights do not fit its config.")
+    return first.shape[1], last.shape[0]
 
 
 def _load_weights(agent: Agent, tensors: dict[str, Tensor]) -> None:
