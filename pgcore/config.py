@@ -52,6 +52,8 @@ class TrainConfig:
     """Step size of Adam."""
     anneal_learning_rate: bool = False
     """Let the learning rate fall linearly to zero over the run."""
+    momentum: float = 0.9
+    """Adam's beta 1: how much of the last steps' direction a step keeps."""
     adam_eps: float = 1e-8
     """Added to Adam's denominator."""
     n_epochs: int = 1
@@ -60,6 +62,8 @@ class TrainConfig:
     """Transitions a gradient step; 0 takes the whole rollout."""
     clip_eps: float = 0.2
     """PPO: half width of the range of ratios in which the objective is not clipped."""
+    target_kl: float = 0.0
+    """PPO: no further epoch once an epoch's last minibatch is this far in KL; 0 never stops."""
     value_coef: float = 1.0
     """Weight of the value loss in the total loss."""
     entropy_coef: float = 0.0
@@ -253,6 +257,8 @@ _CLOSED = (
     ("lam", 0.0, 1.0),
     ("value_coef", 0.0, 1000.0),
     ("entropy_coef", 0.0, 1000.0),
+    ("target_kl", 0.0, 1000.0),
+    ("momentum", 0.0, 0.999),
     ("max_grad_norm", 0.0, 1e9),
 )
 _OPEN = (

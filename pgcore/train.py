@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pgcore import agents
-from pgcore.agents import Agent
+from pgcore.agents import Agent, Loss
 from pgcore.config import TrainConfig
 from pgcore.environments import make_vec, sizes
-from pgcore.losses import explained_variance
+from pgcore.losses import approx_kl, explained_variance
 from pgcore.networks import numpy_forward
 from pgcore.returns import discounted_returns, gae
 from pgcore.stats import GradientStep, UpdateStats, summarize
-from pgcore.trajectory import TrajData
+from pgcore.trajectory import Batch, TrajData
 
 # Networks this small lose more by splitting a product over cores than they gain, and a sum's
 # rounding must not depend on how many cores a machine has.
 torch.set_num_threads(1)
+
+
+class Recorder(Protocol):
+    """Shown every gradient step right after its backward pass; it must change nothing."""
+
+    def __call__(
+        self, epoch: int, rows: Tensor, batch: Batch, log_probs: Tensor, loss: Loss
+    ) -> None:
+        """log_probs.grad holds the gradient of the total loss by each log-probability."""
 
 
 class TrainingDiverged(ArithmeticError):
@@ -44,7 +54,11 @@ class Trainer:
         networks = [self.agent.policy] + [self.agent.value] * self.agent.uses_value
         self.parameters = [weight for network in networks for weight in network.parameters()]
         self.optimizer = torch.optim.Adam(
-            self.parameters, lr=config.learning_rate, eps=config.adam_eps, fused=True
+            self.parameters,
+            lr=config.learning_rate,
+            betas=(config.momentum, 0.999),
+            eps=config.adam_eps,
+            fused=True,
         )
         self.envs = make_vec(config.env_id, config.n_envs)
         env_seed, noise_seed, shuffle_seed = np.random.SeedSequence(config.seed).generate_state(3)
@@ -58,6 +72,7 @@ class Trainer:
         self.running_lengths = np.zeros(config.n_envs, dtype=np.int64)
         self.finished: list[tuple[float, int]] = []
         self.traj: TrajData | None = None
+        self.recorder: Recorder | None = None
 
     def run(self) -> Generator[UpdateStats, None, None]:
         """Train until config.n_updates, yielding the numbers of each update."""
@@ -177,11 +192,12 @@ class Trainer:
             learning_rate *= 1 - self.update_count / config.n_updates
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        steps = [
-            self._gradient_step(traj, minibatch)
-            for _ in range(config.n_epochs)
-            for minibatch in self._minibatches(rows)
-        ]
+        steps: list[GradientStep] = []
+        for epoch in range(config.n_epochs):
+            for minibatch in self._minibatches(rows):
+                steps.append(self._gradient_step(traj, minibatch, epoch))
+            if config.target_kl and self._moved_too_far(steps[-1]):
+                break
         self.update_count += 1
         means = summarize(steps, config.clip_eps)
         if not np.isfinite([means["policy_loss"], means["grad_norm"]]).all():
@@ -216,7 +232,13 @@ class Trainer:
             return (rows,)
         return rows[torch.randperm(len(rows), generator=self.shuffle)].split(size)
 
-    def _gradient_step(self, traj: TrajData, rows: Tensor) -> GradientStep:
+    def _moved_too_far(self, step: GradientStep) -> bool:
+        surrogate = step.loss.surrogate
+        if surrogate is None:
+            return False
+        return float(approx_kl(surrogate.ratio.detach().log())) > self.config.target_kl
+
+    def _gradient_step(self, traj: TrajData, rows: Tensor, epoch: int) -> GradientStep:
         agent, config = self.agent, self.config
         batch = traj.rows(rows)
         distribution = agent.distribution(batch.states)
@@ -230,7 +252,11 @@ class Trainer:
         if config.entropy_coef:
             total = total - config.entropy_coef * entropy
         self.optimizer.zero_grad()
+        if self.recorder is not None:
+            log_probs.retain_grad()
         total.backward()
+        if self.recorder is not None:
+            self.recorder(epoch, rows, batch, log_probs, loss)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.max_grad_norm or float("inf"))
         self.optimizer.step()
         return GradientStep(loss, entropy.detach(), norm)
