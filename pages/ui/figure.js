@@ -55,8 +55,7 @@ class Figure {
 
   receive(bytes) {
     const figure = unpack(bytes);
-    const style = getComputedStyle(this.parent.host ?? this.parent);
-    const theme = JSON.stringify(vegaConfig(style));
+    const theme = this.look();
     this.live = figure.live;
     for (const [name, table] of Object.entries(this.live.tables)) {
       Object.assign(table, { buffer: figure.buffer, base: figure.base + figure.size });
@@ -64,7 +63,7 @@ class Figure {
     }
     if (figure.digest === this.digest && theme === this.theme) return this.update();
     const fresh = figure.digest !== this.digest;
-    Object.assign(this, { ...figure, figure: undefined, digest: figure.digest, theme });
+    Object.assign(this, figure, { theme });
     if (fresh) {
       const kept = this.state ?? {};
       this.state = {};
@@ -76,6 +75,11 @@ class Figure {
       this.writeUrl();
     }
     this.draw();
+  }
+
+  look() {
+    const host = this.parent.host ?? this.parent;
+    return JSON.stringify(vegaConfig(getComputedStyle(host), host.clientWidth < 480));
   }
 
   layOut() {
@@ -141,6 +145,11 @@ class Figure {
     this.drawn = {};
     this.update();
     this.sizes = new ResizeObserver(() => {
+      const theme = this.look();
+      if (theme !== this.theme) {
+        this.theme = theme;
+        return this.draw();
+      }
       for (const { view, box } of this.views) {
         if (Math.abs(view.width() - box.clientWidth) < 1 || !box.clientWidth) continue;
         view.signal("width", box.clientWidth).run();
@@ -168,8 +177,10 @@ class Figure {
     const outdated = Object.entries(this.live.at).some(([name, at]) => this.state[name] !== at);
     for (const [name, table] of Object.entries({ ...this.tables, ...this.live.tables })) {
       const cell = table.by.reduce((at, by, i) => at * table.sizes[i] + this.state[by], 0);
-      const wanted = outdated && name in this.live.tables ? -1 : cell;
-      if (this.drawn[name] === wanted) continue;
+      const wanted = table.along
+        ? this.along(table)
+        : outdated && name in this.live.tables ? -1 : cell;
+      if (wanted === undefined || this.drawn[name] === wanted) continue;
       this.drawn[name] = wanted;
       this.rows[name] = wanted < 0 ? [] : this.slice(table, wanted);
       changed.add(name);
@@ -193,6 +204,14 @@ class Figure {
       const [name, key] = element.dataset.set.split("=");
       element.classList.toggle("on", this.urlValues()[name] === key);
     }
+  }
+
+  // The cell of a sweep: along the one control that has left its place. Where two have, what is
+  // drawn stays until the server answers.
+  along({ along, offsets }) {
+    const moved = along.filter((name) => this.state[name] !== this.live.at[name]);
+    const name = moved[0] ?? along[0];
+    return moved.length > 1 ? undefined : offsets[name] + this.state[name];
   }
 
   slice(table, cell) {
@@ -331,6 +350,7 @@ function follow(figure, { view, plot, box }) {
   if (!channels.length && !Object.keys(plot.pick).length) return;
   box.classList.add(plot.drag.y ? "drag-xy" : plot.drag.x ? "drag-x" : "pick");
   let down = false;
+  let row;
   const put = (name, wanted) => {
     const control = figure.controls.find((each) => each.name === name);
     let index = control.keys.indexOf(String(wanted));
@@ -340,10 +360,12 @@ function follow(figure, { view, plot, box }) {
   const move = (event) => {
     const area = box.querySelector("svg").getBoundingClientRect();
     const [left, top] = view.origin();
-    for (const [channel, name] of channels) {
-      const at = channel === "x" ? event.clientX - area.left - left : event.clientY - area.top - top;
-      const wanted = invert(view.scale(channel), at);
-      if (wanted !== undefined) put(name, wanted);
+    const at = { x: event.clientX - area.left - left, y: event.clientY - area.top - top };
+    for (const [channel, target] of channels) {
+      if (typeof target !== "string") row ??= target[invert(view.scale("y"), at.y)];
+      const name = typeof target === "string" ? target : row;
+      const wanted = invert(view.scale(channel), at[channel]);
+      if (name && wanted !== undefined) put(name, wanted);
     }
     const under = box.getRootNode().elementFromPoint(event.clientX, event.clientY);
     const datum = under?.__data__?.datum;
@@ -354,6 +376,7 @@ function follow(figure, { view, plot, box }) {
   box.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     down = true;
+    row = undefined;
     box.setPointerCapture(event.pointerId);
     move(event);
   });
@@ -397,7 +420,7 @@ function fill(list, rows) {
 }
 
 // Streamlit's colours and type, for Vega.
-function vegaConfig(style) {
+function vegaConfig(style, narrow) {
   const read = (name) => style.getPropertyValue(`--st-${name}`).trim();
   const [text, font] = [read("text-color"), read("font")];
   const grid = read("border-color-light") || read("border-color");
@@ -405,12 +428,14 @@ function vegaConfig(style) {
   return {
     background: "transparent",
     font,
-    padding: { left: 2, right: 8, top: 8, bottom: 2 },
+    padding: { left: 2, right: 12, top: 8, bottom: 2 },
     view: { stroke: null },
     aria: false,
     axis: { ...words, gridColor: grid, domain: false, ticks: false, labelPadding: 6, titlePadding: 8 },
     axisY: { titleAngle: 0, titleAlign: "left", titleAnchor: "end", titleX: 4, titleY: -10, titleBaseline: "bottom", minExtent: 36 },
-    legend: { ...words, symbolStrokeWidth: 3, labelLimit: 400 },
+    axisX: { labelFlush: false },
+    legend: { ...words, symbolStrokeWidth: 3, labelLimit: 400, offset: 30, ...(narrow ? { columns: 2 } : {}) },
+    title: { color: text, font },
     text: { color: text, font },
     rule: { color: text },
     line: { color: text },

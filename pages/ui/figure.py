@@ -55,7 +55,8 @@ class Plot:
     Args:
         chart: from pages.ui.charts; its data are names of tables.
         alt: what a reader who cannot see it should know.
-        drag: which control follows the pointer along "x" and "y": {"x": "ratio"}.
+        drag: which control follows the pointer along "x" and "y": {"x": "ratio"}; or, where each
+            row of words on y has its own, {"x": {"A": "logit_a", "B": "logit_b"}}.
         pick: which control takes a column of the mark under the pointer: {"cell": "cell"}.
         hover: follow without a press.
         width: least width in pixels before the next plot moves below this one.
@@ -63,17 +64,34 @@ class Plot:
 
     chart: alt.Chart | alt.LayerChart
     alt: str
-    drag: Mapping[str, str] = field(default_factory=dict)
+    drag: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
     pick: Mapping[str, str] = field(default_factory=dict)
     hover: bool = False
     width: int = 320
 
 
 @dataclass(frozen=True)
+class Sweep:
+    """A live table along several controls, each moved alone from where all of them stand.
+
+    For more controls than a product of their grids could hold: while one is dragged its rows are
+    here; on release the server sends those around the new place.
+
+    Args:
+        frame: as for Rows, with columns `moved` (a control's name) and `value` (one of its values).
+        along: the controls; Live.by has them too.
+    """
+
+    frame: pd.DataFrame
+    along: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Live:
     """Tables that the server computes for the controls' current values, such as fresh samples.
 
-    They arrive after a control is released; until then the figure shows none of their rows.
+    They arrive after a control is released; until then the figure shows none of their rows, or
+    those along the dragged control (Sweep).
 
     Args:
         by: the controls that they depend on.
@@ -82,7 +100,7 @@ class Live:
     """
 
     by: tuple[str, ...]
-    compute: Callable[..., Mapping[str, Rows]]
+    compute: Callable[..., Mapping[str, Rows | Sweep]]
 
 
 @dataclass(frozen=True)
@@ -135,7 +153,10 @@ def table(name: str, columns: Mapping[str, tuple[str, str]], link: str = "") -> 
         link: a control that a row sets when hovered or focused; the column of that name has the
             value, and the matching row is marked.
     """
-    heads = "".join(f"<th>{html.escape(head)}</th>" for head, _ in columns.values())
+    heads = "".join(
+        f"<th{' class=number' if form else ''}>{html.escape(head)}</th>"
+        for head, form in columns.values()
+    )
     what = json.dumps([[column, form] for column, (_, form) in columns.items()])
     return (
         f'<div class="scroll"><table data-rows="{html.escape(name)}" data-link="{link}" '
@@ -291,9 +312,11 @@ def _describe(control: Control) -> dict[str, Any]:
 
 
 def _pack(
-    name: str, rows: Rows, controls: Mapping[str, Control], blocks: list[bytes]
+    name: str, rows: Rows | Sweep, controls: Mapping[str, Control], blocks: list[bytes]
 ) -> dict[str, Any]:
     """Sort by the controls, note where each position's rows begin, append the columns as bytes."""
+    if isinstance(rows, Sweep):
+        return _pack_sweep(rows, controls, blocks)
     frame, sizes, cell = rows.frame, [], np.zeros(len(rows.frame), dtype=np.int64)
     for column in rows.by:
         if column not in controls or column not in frame:
@@ -305,8 +328,32 @@ def _pack(
             raise ValueError(f"table {name}: {column} has {stray!r}, which the control has not.")
         cell = cell * len(values) + index
         sizes.append(len(values))
+    return {"by": rows.by, "sizes": sizes} | _pack_columns(frame, cell, math.prod(sizes), blocks)
+
+
+def _pack_sweep(
+    sweep: Sweep, controls: Mapping[str, Control], blocks: list[bytes]
+) -> dict[str, Any]:
+    moved, value = sweep.frame["moved"], sweep.frame["value"]
+    cell, offsets, size = np.full(len(moved), -1), {}, 0
+    for name in sweep.along:
+        values, mine = controls[name].values, (moved == name).to_numpy()
+        index = _index(value[mine], values)
+        if (index < 0).any():
+            raise ValueError(f"a sweep has a value of {name} that the control has not.")
+        cell[mine] = size + index
+        offsets[name] = size
+        size += len(values)
+    frame = sweep.frame.drop(columns=["moved", "value"])
+    head = {"by": (), "sizes": (), "along": sweep.along, "offsets": offsets}
+    return head | _pack_columns(frame, cell, size, blocks)
+
+
+def _pack_columns(
+    frame: pd.DataFrame, cell: np.ndarray, n_cells: int, blocks: list[bytes]
+) -> dict[str, Any]:
     order = np.argsort(cell, kind="stable")
-    begins = np.searchsorted(cell[order], np.arange(math.prod(sizes) + 1)).astype("<u4")
+    begins = np.searchsorted(cell[order], np.arange(n_cells + 1)).astype("<u4")
     begins[-1] = len(frame)
     columns = {}
     for column in frame.columns:
@@ -318,8 +365,6 @@ def _pack(
         if words is not None:
             columns[column]["words"] = words
     return {
-        "by": rows.by,
-        "sizes": sizes,
         "count": len(frame),
         "begins": _append(blocks, begins),
         "begins_count": len(begins),

@@ -43,7 +43,8 @@ def show(function: Callable[..., Any], focus: str = "", docstring: bool = True) 
         ValueError: if no line holds `focus`: the page and the code have drifted apart.
     """
     where, code, described = parts(function)
-    st.markdown(f"`{where}` · the code that trains the agents, read from this running app")
+    role = "draws this figure" if "/studies/" in where else "trains the agents"
+    st.markdown(f"`{where}` · the code that {role}, read from this running app")
     if focus:
         matching = [line.strip() for line in code.splitlines() if focus in line]
         if not matching:

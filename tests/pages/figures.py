@@ -91,7 +91,8 @@ def rows(sent: dict[str, Any], table: str, **values: Any) -> list[dict[str, Any]
 
     Controls that are not named are where they start.
     """
-    about = sent["tables"][table]
+    live = sent["live"]["tables"]
+    about, base = (live[table], sent["size"]) if table in live else (sent["tables"][table], 0)
     cell = 0
     for name, size in zip(about["by"], about["sizes"], strict=True):
         control = next(each for each in sent["controls"] if each["name"] == name)
@@ -99,10 +100,15 @@ def rows(sent: dict[str, Any], table: str, **values: Any) -> list[dict[str, Any]
         if name in values:
             index = control["keys"].index(str(values[name]))
         cell = cell * size + index
-    begins = np.frombuffer(sent["raw"], "<u4", about["begins_count"], about["begins"])
+    if "along" in about:
+        ((name, value),) = values.items() or [(about["along"][0], None)]
+        control = next(each for each in sent["controls"] if each["name"] == name)
+        at = sent["live"]["at"][name] if value is None else control["keys"].index(str(value))
+        cell = about["offsets"][name] + at
+    begins = np.frombuffer(sent["raw"], "<u4", about["begins_count"], base + about["begins"])
     columns = {}
     for column, packed in about["columns"].items():
-        array = np.frombuffer(sent["raw"], "<f4", about["count"], packed["at"])
+        array = np.frombuffer(sent["raw"], "<f4", about["count"], base + packed["at"])
         part = array[begins[cell] : begins[cell + 1]]
         words = packed.get("words")
         columns[column] = [words[int(i)] for i in part] if words else part.tolist()
