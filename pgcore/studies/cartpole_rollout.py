@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pgcore.agents import Agent
 from pgcore.config import TrainConfig
+from pgcore.returns import gae
 from pgcore.train import Trainer
 from pgcore.trajectory import TrajData
 
@@ -30,6 +31,12 @@ class Rollout:
         """True on the rows up to and including each environment's first end, (T, N)."""
         done = (self.traj.terminated | self.traj.truncated).int()
         return torch.cumsum(done, dim=0) - done == 0
+
+    def gae(self, gamma: float, lam: float) -> Tensor:
+        """returns.gae of these rows, (T, N)."""
+        traj = self.traj
+        flags = traj.terminated, traj.truncated
+        return gae(traj.rewards, self.values, self.next_values, *flags, gamma, lam)
 
 
 def trained_agent(n_updates: int, gamma: float = 0.99, seed: int = 0) -> Agent:

@@ -13,7 +13,7 @@ from torch.func import functional_call, grad, vmap
 
 from pgcore.agents import Agent
 from pgcore.losses import explained_variance, policy_gradient_loss
-from pgcore.returns import discounted_returns, gae
+from pgcore.returns import discounted_returns
 from pgcore.studies.cartpole_rollout import Rollout, collect, trained_agent
 
 GAMMA = 1.0
@@ -26,14 +26,6 @@ RESAMPLES = 400
 UPDATES = (0, 2, 4, 6, 8, 10, 15)
 """Stored: an agent that knows nothing, and so many updates later."""
 DATA = Path(__file__).with_name("data") / "gradient_variance.csv"
-WEIGHTS = (
-    "full return",
-    "reward-to-go",
-    "constant baseline",
-    "value baseline",
-    "GAE",
-)
-"""What multiplies grad log pi, from the oldest idea to the newest."""
 
 
 def weights(rollout: Rollout) -> dict[str, Tensor]:
@@ -45,22 +37,14 @@ def weights(rollout: Rollout) -> dict[str, Tensor]:
     traj, mask = rollout.traj, rollout.first_episode
     done = traj.terminated | traj.truncated
     to_go = discounted_returns(traj.rewards, ~done, GAMMA)
-    by_name = (
-        to_go[0].expand_as(to_go),
-        to_go,
-        to_go - to_go[mask].mean(),
-        to_go - rollout.values,
-        gae(
-            traj.rewards,
-            rollout.values,
-            rollout.next_values,
-            traj.terminated,
-            traj.truncated,
-            GAMMA,
-            LAM,
-        ),
-    )
-    return {name: weight * mask for name, weight in zip(WEIGHTS, by_name, strict=True)}
+    by_name = {
+        "full return": to_go[0].expand_as(to_go),
+        "reward-to-go": to_go,
+        "constant baseline": to_go - to_go[mask].mean(),
+        "value baseline": to_go - rollout.values,
+        "GAE": rollout.gae(GAMMA, LAM),
+    }
+    return {name: weight * mask for name, weight in by_name.items()}
 
 
 def episode_gradients(agent: Agent, traj_states: Tensor, actions: Tensor, weight: Tensor) -> Tensor:
