@@ -93,7 +93,7 @@ class Trainer:
         actions = np.empty(shape, np.int64)
         rewards = np.empty(shape, np.float32)
         terminated, truncated, valid = (np.empty(shape, bool) for _ in range(3))
-        if config.reset_each_rollout and self.update_count > 0:
+        if config.reset_each_rollout and (self.update_count > 0 or self.traj is not None):
             self._start_episodes()
         self.finished = []
         logits = numpy_forward(self.agent.policy)
