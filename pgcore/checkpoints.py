@@ -159,6 +159,8 @@ def resume(checkpoint: Checkpoint, **changes: Any) -> Trainer:
             moments = {
                 k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
             }
+            if any(value.ndim and value.shape != parameter.shape for value in moments.values()):
+                raise ValueError("Adam's moments do not fit the weights")
             if moments:
                 trainer.optimizer.state[parameter] = moments
         trainer.agent.generator.set_state(tensors["random.agent"])
@@ -180,9 +182,10 @@ def resume(checkpoint: Checkpoint, **changes: Any) -> Trainer:
 
 
 def thin(sizes: Mapping[int, int]) -> set[int]:
-    """Which checkpoints to keep: every second one between first and newest goes until they fit.
+    """Which checkpoints to keep: the one missed least goes until they fit.
 
-    The bounds are MAX_KEPT checkpoints and MAX_KEPT_BYTES together.
+    That is the one that leaves the narrowest gap, so that a run thinned again and again stays
+    evenly covered. The bounds are MAX_KEPT checkpoints and MAX_KEPT_BYTES together.
 
     Args:
         sizes: update -> bytes of its checkpoint.
@@ -190,10 +193,10 @@ def thin(sizes: Mapping[int, int]) -> set[int]:
         The updates to keep, always with the first and the newest.
     """
     kept = sorted(sizes)
-    while len(kept) > 2 and (
-        len(kept) > MAX_KEPT or sum(sizes[update] for update in kept) > MAX_KEPT_BYTES
-    ):
-        kept = kept[:-1:2] + kept[-1:]
+    size = sum(sizes.values())
+    while len(kept) > 2 and (len(kept) > MAX_KEPT or size > MAX_KEPT_BYTES):
+        least = min(range(1, len(kept) - 1), key=lambda i: kept[i + 1] - kept[i - 1])
+        size -= sizes[kept.pop(least)]
     return set(kept)
 
 
