@@ -67,8 +67,9 @@ def play_new() -> tuple[ready.ReadyEpisode, ...]:
 @st.fragment
 def before_and_after() -> None:
     stage = st.container()
-    if st.button("New episodes", icon=":material/casino:", key="new_episodes"):
-        st.session_state[KEY] = play_new()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("New episodes", icon=":material/casino:", key="new_episodes"):
+            st.session_state[KEY] = play_new()
     episodes = st.session_state.get(KEY, (shipped.untrained, shipped.trained))
     for column, name, episode in zip(
         stage.columns(2), ("Untrained", "Trained"), episodes, strict=True
