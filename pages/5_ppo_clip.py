@@ -1,7 +1,8 @@
 import streamlit as st
 
 from pages.ui import chapter, figure, predict, source
-from pages.ui import ppo_clip_figures as figures
+from pages.ui import ppo_clip_figures as one
+from pages.ui import ppo_epochs_figures as many
 from pages.ui.predict import Case, Option
 
 chapter.head(__file__)
@@ -12,13 +13,14 @@ from pgcore.studies import ppo_clip  # noqa: E402
 st.markdown(
     """
 A rollout is expensive, so PPO takes several gradient steps (**epochs**) on one batch. After the
-first step, the policy is no longer the one that acted. The **ratio** r = π_new(a|s) / π_old(a|s)
+first step, the policy is no longer the one that acted. The **ratio**
+$r = \\pi_\\mathrm{new}(a|s) \\,/\\, \\pi_\\mathrm{old}(a|s)$
 says how far it has gone for one sample: at 1 nothing has changed, at 2 the action is twice as
 likely. PPO stops pushing a sample once its ratio has gone far enough: that is the clip.
 """
 )
 st.subheader("One sample: drag the point")
-figure.show("clip", figures.objective())
+figure.show("clip", one.objective())
 st.markdown(
     r"""
 The objective is maximised; A is the advantage, how much better the action was than expected:
@@ -63,9 +65,10 @@ predict.fill(
             effects[case.effect],
             f"{branches[case.branch]}: slope {case.slope:+.0f} times |A|.".replace("-", "−"),
         )
-        for case in ppo_clip.six_cases(figures.EPS.default).itertuples()
+        for case in ppo_clip.six_cases(one.EPS.default).itertuples()
     ],
     list(effects.values()),
+    columns=2,
 )
 
 st.subheader("Why the min, and what else one could do")
@@ -74,18 +77,18 @@ st.markdown(
 Without the min, the clip is flat on **both** sides: a sample that went the wrong way is lost.
 Without the clip, there is no end. A **KL penalty** has no flat part at all: it subtracts β times an
 estimate of the KL divergence, the distance between the old and the new policy. ε is
-{figures.EPS.default} from here on.
+{one.EPS.default} from here on.
 """
 )
-figure.show("compare", figures.compare())
+figure.show("compare", one.compare())
 
 st.subheader("One state, many epochs")
 predict.ask(
     "bounded",
-    f"PPO with ε = {figures.EPS.default}, many epochs on one batch. How high can a ratio go?",
+    f"PPO with ε = {one.EPS.default}, many epochs on one batch. How high can a ratio go?",
     [
         Option(
-            f"Up to {1 + figures.EPS.default:g}: the clip is the bound",
+            f"Up to {1 + one.EPS.default:g}: the clip is the bound",
             "The clip bounds what the objective pays for, not where the optimizer lands. A "
             "step that starts inside is taken in full.",
         ),
@@ -95,7 +98,7 @@ predict.ask(
             right=True,
         ),
         Option(
-            f"A little over {1 + figures.EPS.default:g}, then it is pulled back",
+            f"A little over {1 + one.EPS.default:g}, then it is pulled back",
             "On that side the gradient is zero, not negative: there is nothing to pull it back.",
         ),
     ],
@@ -107,7 +110,7 @@ with the advantage you choose, and a neighbour's with advantage 0.5. At 0 **shar
 have nothing in common; at 0.9 their features overlap by 0.9, and a step for one moves the other.
 """
 )
-figure.show("epochs", figures.epochs())
+figure.show("epochs", many.epochs())
 st.markdown(
     """
 Try: **step size**, learning rate 0.1 and then 2 · **momentum**, with SGD's and with Adam ·
@@ -140,11 +143,11 @@ predict.ask(
 )
 st.markdown(
     f"""
-{figures.BATCH} made-up samples after an update. **Drift** is how far the ratios have spread;
+{many.BATCH} made-up samples after an update. **Drift** is how far the ratios have spread;
 **agreement** is how far each went the way that its advantage points (1: all did, −1: none did).
 """
 )
-figure.show("batch", figures.batch())
+figure.show("batch", many.batch())
 source.show(losses.clip_fraction, docstring=False)
 source.show(losses.zero_gradient_fraction, docstring=False)
 chapter.foot(

@@ -84,7 +84,9 @@ class Case:
 
 
 @st.fragment
-def fill(key: str, question: str, cases: Sequence[Case], answers: Sequence[str]) -> None:
+def fill(
+    key: str, question: str, cases: Sequence[Case], answers: Sequence[str], columns: int = 1
+) -> None:
     """A table that the reader fills in and then reveals, row by row the same answers to choose.
 
     Args:
@@ -92,6 +94,7 @@ def fill(key: str, question: str, cases: Sequence[Case], answers: Sequence[str])
         question: Markdown.
         cases: the rows; each right answer is one of `answers`.
         answers: the choices.
+        columns: the cases run down the first column, then the next.
     Raises:
         ValueError: if a row's answer is none of the choices.
     """
@@ -102,8 +105,9 @@ def fill(key: str, question: str, cases: Sequence[Case], answers: Sequence[str])
         st.markdown(f"**Predict.** {question}")
         shown = st.session_state.get(f"{key} shown", False)
         slots = []
+        grid = st.columns(columns)
         for i, case in enumerate(cases):
-            with st.container(gap="xsmall"):
+            with grid[i * columns // len(cases)].container(gap="xsmall"):
                 picked = st.segmented_control(case.text, answers, key=f"{key} {i}")
                 slots.append((st.empty(), case, picked))
         with st.container(horizontal=True):
