@@ -227,6 +227,16 @@ def labels(
     return _mark("text", data, {"x": x, "y": y, "text": what}, color, **({"fontSize": 14} | mark))
 
 
+def pictures(data: Data, url: str, **mark: Any) -> alt.Chart:
+    """The picture of a row, a column of data URIs, filling the plot."""
+    sides = {side: {"expr": side} for side in ("width", "height")}
+    middle = {
+        at: alt.value({"expr": f"{side} / 2"}) for at, side in (("x", "width"), ("y", "height"))
+    }
+    where = {"aspect": False, "encode": middle | {"url": alt.Url(f"{url}:N")}}
+    return _mark("image", data, {}, None, **(sides | where | mark))
+
+
 def layers(*marks: alt.Chart, height: int = 260) -> alt.LayerChart:
     """One chart of several marks, back to front."""
     return alt.layer(*marks).properties(height=height)

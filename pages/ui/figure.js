@@ -123,9 +123,11 @@ class Figure {
     this.finalize();
     holder.replaceChildren(...boxes);
     for (const [i, plot] of this.plots.entries()) {
+      const width = Math.max(200, boxes[i].clientWidth);
       const spec = {
         ...plot.spec,
-        width: Math.max(200, boxes[i].clientWidth),
+        width,
+        ...(plot.aspect ? { height: width / plot.aspect } : {}),
         autosize: { type: "fit-x", contains: "padding" },
       };
       const options = {
@@ -150,8 +152,9 @@ class Figure {
         this.theme = theme;
         return this.draw();
       }
-      for (const { view, box } of this.views) {
+      for (const { view, plot, box } of this.views) {
         if (Math.abs(view.width() - box.clientWidth) < 1 || !box.clientWidth) continue;
+        if (plot.aspect) view.signal("height", box.clientWidth / plot.aspect);
         view.signal("width", box.clientWidth).run();
       }
     });
@@ -434,7 +437,7 @@ function vegaConfig(style, narrow) {
     axis: { ...words, gridColor: grid, domain: false, ticks: false, labelPadding: 6, titlePadding: 8 },
     axisY: { titleAngle: 0, titleAlign: "left", titleAnchor: "end", titleX: 4, titleY: -10, titleBaseline: "bottom", minExtent: 36 },
     axisX: { labelFlush: false },
-    legend: { ...words, symbolStrokeWidth: 3, labelLimit: 400, offset: 30, ...(narrow ? { columns: 2 } : {}) },
+    legend: { ...words, symbolStrokeWidth: 3, symbolSize: 180, labelLimit: 400, offset: 30, ...(narrow ? { columns: 2 } : {}) },
     title: { color: text, font },
     text: { color: text, font },
     rule: { color: text },

@@ -60,6 +60,7 @@ class Plot:
         pick: which control takes a column of the mark under the pointer: {"cell": "cell"}.
         hover: follow without a press.
         width: least width in pixels before the next plot moves below this one.
+        aspect: width over height, for pictures; 0 keeps the chart's own height.
     """
 
     chart: alt.Chart | alt.LayerChart
@@ -68,6 +69,7 @@ class Plot:
     pick: Mapping[str, str] = field(default_factory=dict)
     hover: bool = False
     width: int = 320
+    aspect: float = 0
 
 
 @dataclass(frozen=True)
@@ -403,6 +405,7 @@ def _plot(plot: Plot, tables: Collection[str]) -> dict[str, Any]:
         "pick": dict(plot.pick),
         "hover": plot.hover,
         "width": plot.width,
+        "aspect": plot.aspect,
     }
 
 
