@@ -123,17 +123,19 @@ def variance(problem: Known, values: Tensor, lam: float) -> Tensor:
 def bias_variance(
     problem: Known, errors: Sequence[float], lambdas: Sequence[float], batches: Sequence[int]
 ) -> pd.DataFrame:
-    """Mean squared error of an advantage averaged over a batch, split in its two parts.
+    """Root mean squared error of an advantage averaged over a batch, split in its two parts.
 
-        mse = bias^2 + variance / batch,  averaged over living states and the policy's actions
+        rmse^2 = bias^2 + spread^2,    spread^2 = variance / batch
+
+    Each a root mean square over the living states and the policy's actions, in units of reward.
 
     Args:
         errors: of the value function, see wrong_values.
         lambdas: GAE's.
         batches: estimates of one (s, a) that are averaged.
     Returns:
-        Columns error, lam, batch, bias2, variance (already divided by batch), mse and best (true
-        for the lambda with the least mse of its error and batch).
+        Columns error, lam, batch, bias (exact), spread (measured), rmse and best (true for the
+        lambda with the least rmse of its error and batch).
     """
     weight = problem.mdp.start[:, None] * problem.policy
     seen = weight > 0
@@ -142,13 +144,23 @@ def bias_variance(
         values = wrong_values(problem, error)
         for lam in lambdas:
             bias2 = float((weight * bias(problem, values, lam).square())[seen].sum())
-            spread = float((weight * variance(problem, values, lam))[seen].sum())
-            rows += [
-                (error, lam, batch, bias2, spread / batch, bias2 + spread / batch)
-                for batch in batches
-            ]
-    columns = ["error", "lam", "batch", "bias2", "variance", "mse"]
-    frame = pd.DataFrame(rows, columns=columns)
+            one = float((weight * variance(problem, values, lam))[seen].sum())
+            for batch in batches:
+                parts = bias2**0.5, (one / batch) ** 0.5, (bias2 + one / batch) ** 0.5
+                rows.append((error, lam, batch, *parts))
+    frame = pd.DataFrame(rows, columns=["error", "lam", "batch", "bias", "spread", "rmse"])
     frame["best"] = False
-    frame.loc[frame.groupby(["error", "batch"])["mse"].idxmin(), "best"] = True
+    frame.loc[frame.groupby(["error", "batch"])["rmse"].idxmin(), "best"] = True
     return frame
+
+
+def value_tables(problem: Known, errors: Sequence[float]) -> pd.DataFrame:
+    """True values of the living states and what V_hat says: columns error, state, true, said."""
+    alive = (~problem.mdp.terminal).nonzero()[:, 0]
+    frames = []
+    for error in errors:
+        said = wrong_values(problem, error)
+        columns = {"state": alive, "true": problem.values[alive], "said": said[alive]}
+        frames.append(pd.DataFrame({name: c.numpy() for name, c in columns.items()}))
+        frames[-1]["error"] = error
+    return pd.concat(frames, ignore_index=True)
