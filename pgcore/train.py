@@ -245,7 +245,8 @@ class Trainer:
         log_probs = distribution.log_prob(batch.actions)
         values = agent.predict_values(batch.states) if agent.uses_value else None
         loss = agent.loss(log_probs, values, batch)
-        entropy = distribution.entropy().mean()
+        with torch.set_grad_enabled(config.entropy_coef > 0):
+            entropy = distribution.entropy().mean()
         total = loss.policy
         if loss.value is not None:
             total = total + config.value_coef * loss.value
