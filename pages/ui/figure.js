@@ -103,7 +103,7 @@ class Figure {
       if (index >= 0) this.set(name, index);
     };
     for (const kind of ["pointerover", "focusin", "click"]) this.root.addEventListener(kind, link);
-    for (const element of this.root.querySelectorAll("[data-set]")) element.tabIndex = 0;
+    for (const element of this.root.querySelectorAll("[data-set]:not([tabindex])")) element.tabIndex = 0;
   }
 
   async draw() {

@@ -280,7 +280,7 @@ def _checked(figure: Figure, reported: Any, now: Mapping[str, int]) -> dict[str,
     values = {}
     for control in figure.controls:
         index = reported.get(control.name)
-        fits = isinstance(index, int) and 0 <= index < len(control.values)
+        fits = type(index) is int and 0 <= index < len(control.values)
         values[control.name] = index if fits else now[control.name]
     return values
 

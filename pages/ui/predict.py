@@ -24,7 +24,6 @@ class Option:
     right: bool = False
 
 
-@st.fragment
 def ask(key: str, question: str, options: Sequence[Option]) -> None:
     """Ask for a prediction; reveal on an answer or on "Show me".
 
@@ -41,6 +40,11 @@ def ask(key: str, question: str, options: Sequence[Option]) -> None:
     right = [i for i, option in enumerate(options) if option.right]
     if len(right) != 1:
         raise ValueError(f"{key}: exactly one option must be right, not {len(right)}.")
+    _ask(key, question, options, right[0])
+
+
+@st.fragment
+def _ask(key: str, question: str, options: Sequence[Option], right: int) -> None:
     with st.container(border=True, key=f"predict-{key}"):
         st.markdown(f"**Predict.** {question}")
         picked = st.radio(
@@ -59,7 +63,7 @@ def ask(key: str, question: str, options: Sequence[Option]) -> None:
             st.session_state[f"{key} shown"] = shown = True
         if not shown:
             return
-        _reveal(options, picked, right[0])
+        _reveal(options, picked, right)
 
 
 def _reveal(options: Sequence[Option], picked: int | None, right: int) -> None:
@@ -83,7 +87,6 @@ class Case:
     why: str
 
 
-@st.fragment
 def fill(
     key: str, question: str, cases: Sequence[Case], answers: Sequence[str], columns: int = 1
 ) -> None:
@@ -101,6 +104,13 @@ def fill(
     for case in cases:
         if case.answer not in answers:
             raise ValueError(f"{key}: {case.answer!r} is none of the answers.")
+    _fill(key, question, cases, answers, columns)
+
+
+@st.fragment
+def _fill(
+    key: str, question: str, cases: Sequence[Case], answers: Sequence[str], columns: int
+) -> None:
     with st.container(border=True, key=f"predict-{key}"):
         st.markdown(f"**Predict.** {question}")
         shown = st.session_state.get(f"{key} shown", False)

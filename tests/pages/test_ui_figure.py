@@ -1,0 +1,118 @@
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import charts, controls, figure
+from tests.pages import figures
+
+X = controls.slider("x", "X", 0.0, 1.0, 0.1, default=0.5)
+WAY = controls.choice("way", "Way", ["up", "down"])
+AXES = charts.Axis("t", "t", (0, 3)), charts.Axis("y", "y", (0, 1))
+
+
+def frame(xs=X.values, ways=WAY.values):
+    rows = [
+        {"x": x, "way": way, "t": t, "y": x * t, "word": f"{way} {t}"}
+        for way in ways
+        for x in xs
+        for t in range(3)
+    ]
+    return pd.DataFrame(rows).sample(frac=1, random_state=0)
+
+
+def build(**options):
+    chart = charts.layers(charts.points("rows", *AXES, name="marker"))
+    return figure.build(
+        [X, WAY],
+        {"rows": figure.Rows(frame(), ("way", "x"))},
+        [figure.Plot(chart, "three points", drag={"x": "x"})],
+        **options,
+    )
+
+
+def page():
+    from tests.pages.test_ui_figure import build, figure
+
+    figure.show("f", build())
+
+
+def open_page(**query):
+    at = AppTest.from_function(page, default_timeout=30)
+    for name, value in query.items():
+        at.query_params[name] = value
+    return at.run()
+
+
+def test_the_browser_gets_the_rows_of_each_position():
+    sent = figures.payload(open_page())
+    for x in X.keys:
+        for way in WAY.keys:
+            rows = sorted(figures.rows(sent, "rows", x=x, way=way), key=lambda row: row["t"])
+            assert [row["t"] for row in rows] == [0, 1, 2]
+            assert [row["word"] for row in rows] == [f"{way} {t}" for t in range(3)]
+            np.testing.assert_allclose(
+                [row["y"] for row in rows], float(x) * np.arange(3), rtol=1e-6
+            )
+
+
+def test_link_then_default():
+    assert figures.payload(open_page())["start"] == {"x": 5, "way": 0}
+    at = open_page(x="0.3", way="down")
+    assert figures.payload(at)["start"] == {"x": 3, "way": 1}
+    assert not at.warning
+
+
+def test_bad_link_says_so_and_keeps_the_rest():
+    at = open_page(x="9", way="down")
+    assert figures.payload(at)["start"] == {"x": 5, "way": 1}
+    assert ["outside 0 to 1" in notice.value for notice in at.warning] == [True]
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        None,
+        3,
+        "x",
+        {"x": 99},
+        {"x": -1},
+        {"x": "2"},
+        {"x": 2.5},
+        {"y": 1},
+        {"x": None},
+        {"x": True},
+    ],
+)
+def test_what_a_browser_reports_is_checked(reported):
+    assert figure._checked(build(), reported, {"x": 4, "way": 1}) == {"x": 4, "way": 1}
+
+
+def test_what_a_browser_reports_is_kept():
+    assert figure._checked(build(), {"x": 7, "way": 0}, {"x": 4, "way": 1}) == {"x": 7, "way": 0}
+
+
+def test_rows_that_no_control_can_choose_are_an_error():
+    chart = charts.layers(charts.points("rows", *AXES))
+    plots = [figure.Plot(chart, "points")]
+    with pytest.raises(ValueError, match="'z' must be a control and a column"):
+        figure.build([X], {"rows": figure.Rows(frame(), ("z",))}, plots)
+    with pytest.raises(ValueError, match="which the control has not"):
+        figure.build([X], {"rows": figure.Rows(frame(xs=[0.15]), ("x",))}, plots)
+    with pytest.raises(ValueError, match="none of the tables"):
+        figure.build([X], {"other": figure.Rows(frame(), ("x",))}, plots)
+
+
+def test_html_is_escaped():
+    made = (
+        figure.meter("<script>", "a.b")
+        + figure.sentence('a."x')
+        + figure.table("<t>", {"<c>": ("<h>", "")})
+    )
+    assert "<script>" not in made
+    assert "<h>" not in made
+    assert "<c>" not in made
+
+
+def test_vega_is_where_streamlit_keeps_it():
+    assert figure._vega().startswith("loadVegaEmbed.")
