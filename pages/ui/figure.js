@@ -203,9 +203,10 @@ class Figure {
     }
     for (const element of this.tones) element.dataset.is = read(element.dataset.tone) ?? "neutral";
     for (const list of this.lists) if (changed.has(list.dataset.rows)) fill(list, this.rows);
+    const now = this.urlValues();
     for (const element of this.root.querySelectorAll("[data-set]")) {
       const [name, key] = element.dataset.set.split("=");
-      element.classList.toggle("on", this.urlValues()[name] === key);
+      element.classList.toggle("on", now[name] === key);
     }
   }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import html
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -80,3 +81,29 @@ def linked(function: Callable[..., Any], terms: Mapping[str, str]) -> str:
     if unused:
         raise ValueError(f"no line of {where} holds {next(iter(unused))!r}.")
     return f"<p class='where'>{html.escape(where)}</p><div class='code'>{''.join(rows)}</div>"
+
+
+def linked_words(function: Callable[..., Any], words: Mapping[str, str]) -> str:
+    """The source as HTML for a figure's body, where single words light up, and their lines a little.
+
+    Args:
+        function: any Python function.
+        words: a name in the code -> what hovering it sets, as "control=value".
+    Returns:
+        Trusted HTML for figure.build(body=...): everything from the source is escaped. The words
+        take no Tab key: the control itself does.
+    Raises:
+        ValueError: if a word is not in the code.
+    """
+    where, code, _ = parts(function)
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, words))})\b")
+    if missing := set(words) - set(pattern.findall(code)):
+        raise ValueError(f"{where} has no {', '.join(sorted(missing))}.")
+
+    def link(match: re.Match[str]) -> str:
+        setting = html.escape(words[match[0]])
+        return f'<span data-set="{setting}" tabindex="-1">{match[0]}</span>'
+
+    rows = (pattern.sub(link, html.escape(line, quote=False)) or " " for line in code.splitlines())
+    lines = "".join(f"<div class='code-line'>{row}</div>" for row in rows)
+    return f"<p class='where'>{html.escape(where)}</p><div class='code'>{lines}</div>"
