@@ -34,13 +34,16 @@ class Train:
     """A run folder to continue from its newest checkpoint; only --n-updates may differ."""
 
 
+def _flag(arg: str) -> str:
+    """--n_updates=9 -> --n-updates, as tyro reads it."""
+    return arg.partition("=")[0].replace("_", "-")
+
+
 def _chosen(args: list[str], flag: str, default: str) -> str:
     """The value of --flag VALUE or --flag=VALUE: it decides the defaults of all the others."""
     for i, arg in enumerate(args):
-        if arg == flag and i + 1 < len(args):
-            return args[i + 1]
-        if arg.startswith(f"{flag}="):
-            return arg.partition("=")[2]
+        if _flag(arg) == flag:
+            return arg.partition("=")[2] if "=" in arg else [*args, default][i + 1]
     return default
 
 
@@ -59,26 +62,39 @@ def train(args: list[str]) -> None:
         "The defaults shown are those of the chosen algorithm and preset.",
     )
     if command.resume is not None:
-        checkpoint = runs.latest_checkpoint(command.resume)
-        changes = (
-            {}
-            if command.config.n_updates == start.n_updates
-            else {"n_updates": command.config.n_updates}
-        )
-        trainer, path = checkpoints.resume(checkpoint, **changes), command.resume
+        trainer = _resumed(command, {_flag(arg) for arg in args if arg.startswith("--")})
+        _train_into(command.resume, trainer, resume_at=trainer.update_count)
     else:
         config = command.config
         name = command.name or f"{config.algorithm}-{preset}-seed{config.seed}"
-        trainer, path = Trainer(config), runs.folder_for(command.root, name)
-    _train_into(path, trainer)
+        _train_into(runs.folder_for(command.root, name), Trainer(config), resume_at=None)
 
 
-def _train_into(path: Path, trainer: Trainer) -> None:
+def _resumed(command: Train, flags: set[str]) -> Trainer:
+    others = flags - {"--resume", "--n-updates"}
+    if others:
+        raise ConfigError(
+            f"--resume goes on with the run's own settings: leave out {', '.join(sorted(others))}."
+        )
+    assert command.resume is not None
+    checkpoint = runs.latest_checkpoint(command.resume)
+    n_updates = checkpoint.config.n_updates
+    if "--n-updates" in flags:
+        n_updates = command.config.n_updates
+    if n_updates <= checkpoint.update:
+        raise ConfigError(
+            f"{command.resume} is already at update {checkpoint.update}: "
+            "a larger --n-updates makes the run longer."
+        )
+    return checkpoints.resume(checkpoint, n_updates=n_updates)
+
+
+def _train_into(path: Path, trainer: Trainer, resume_at: int | None) -> None:
     config = trainer.config
     solved_at = OFFERED[config.env_id].solved_at if config.env_id in OFFERED else None
     done = trainer.update_count
     with (
-        runs.RunFolder(path, config, resume_at=done) as folder,
+        runs.RunFolder(path, config, resume_at) as folder,
         closing(folder.record(trainer)) as updates,
         tqdm(total=config.n_updates, initial=done, unit="update", dynamic_ncols=True) as bar,
     ):
@@ -109,7 +125,10 @@ def main() -> None:
     commands = {"train": train}
     name, args = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
     if name not in commands:
-        raise SystemExit(f"usage: python -m pgcore {{{','.join(commands)}}} [--help]")
+        asked = name in ("-h", "--help")
+        usage = f"usage: python -m pgcore {{{','.join(commands)}}} [--help]"
+        print(usage, file=sys.stdout if asked else sys.stderr)
+        raise SystemExit(0 if asked else 2)
     try:
         commands[name](args)
     except (ConfigError, CheckpointError, runs.RunFolderError, TrainingDiverged) as error:

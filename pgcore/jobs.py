@@ -259,7 +259,8 @@ class TrainingJob:
         stack.callback(trainer.envs.close)
         updates = trainer.run()
         if self._folder is not None:
-            folder = RunFolder(self._folder, self.config, resume_at=trainer.update_count)
+            at = None if resumed is None else trainer.update_count
+            folder = RunFolder(self._folder, self.config, resume_at=at)
             updates = stack.enter_context(folder).record(trainer)
         updates = stack.enter_context(closing(updates))
         self._keep(trainer)

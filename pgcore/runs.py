@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pgcore.checkpoints import SUFFIX, Checkpoint, CheckpointError, take, thin, write_atomically
-from pgcore.config import TrainConfig
+from pgcore.config import ConfigError, TrainConfig
 from pgcore.stats import UpdateStats
 from pgcore.train import Trainer
 
@@ -59,40 +59,60 @@ class RunFolder:
     Args:
         path: the folder; made if missing.
         config: what is trained.
-        resume_at: the update after which the run goes on; 0 for a new run.
+        resume_at: the update after which the run goes on; None for a new run.
     Raises:
-        RunFolderError: if the folder cannot be written, or already holds a run and resume_at is 0.
+        RunFolderError: if the folder cannot be written, or already holds a run other than the one
+            that goes on.
     """
 
-    def __init__(self, path: Path, config: TrainConfig, resume_at: int = 0) -> None:
+    def __init__(self, path: Path, config: TrainConfig, resume_at: int | None = None) -> None:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self._metrics = self.path / "metrics.csv"
-        if self._metrics.exists() and resume_at == 0:
-            raise RunFolderError(
-                f"{self.path} already holds a run: choose another name, or resume that one."
-            )
         try:
+            self._refuse_another_run(config, resume_at)
+            rows = self._rows_until(resume_at)
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path / "config.json", config.to_json().encode())
-            # Rows after the checkpoint will be trained again.
-            write_atomically(self._metrics, self._rows_until(resume_at).encode())
+            # What came after the checkpoint will be trained again.
+            write_atomically(self._metrics, rows.encode())
+            for update, file in checkpoint_files(self.path).items():
+                if update > (resume_at or 0):
+                    file.unlink()
             from torch.utils.tensorboard import SummaryWriter
 
-            self._events = SummaryWriter(str(self.path), purge_step=resume_at + 1)
+            self._events = SummaryWriter(str(self.path), purge_step=(resume_at or 0) + 1)
+        except RunFolderError:
+            raise
         except OSError as error:
             raise RunFolderError(
                 f"the run folder {self.path} cannot be written: {error.strerror or error}."
             ) from None
 
-    def _rows_until(self, update: int) -> str:
-        if update == 0 or not self._metrics.exists():
-            return to_csv(())
-        header, *rows = self._metrics.read_text().splitlines()
+    def _refuse_another_run(self, config: TrainConfig, resume_at: int | None) -> None:
+        if not self._metrics.exists() and not checkpoint_files(self.path):
+            return
+        if resume_at is None:
+            raise RunFolderError(
+                f"{self.path} already holds a run: choose another name, or resume that one."
+            )
         try:
+            there = TrainConfig.from_json((self.path / "config.json").read_text())
+        except (ConfigError, OSError, UnicodeDecodeError):
+            return  # The checkpoint that goes on has the config too.
+        if there.replace(n_updates=config.n_updates) != config:
+            raise RunFolderError(f"{self.path} already holds another run: choose another name.")
+
+    def _rows_until(self, update: int | None) -> str:
+        if not update or not self._metrics.exists():
+            return to_csv(())
+        try:
+            header, *rows = self._metrics.read_text(encoding="utf-8").splitlines()
             kept = [row for row in rows if int(row.split(",", 1)[0]) <= update]
         except ValueError:
-            raise RunFolderError(f"{self._metrics} is damaged: a line has no update.") from None
+            header, kept = "", []
+        if header != ",".join(COLUMNS):
+            raise RunFolderError(f"{self._metrics} is damaged: it is not a table of updates.")
         return "\n".join([header, *kept, ""])
 
     def write(self, stats: UpdateStats) -> None:
@@ -167,7 +187,7 @@ class RunFolder:
 def checkpoint_files(path: Path) -> dict[int, Path]:
     """Update -> file, of the checkpoints in a run folder, oldest first."""
     found = (Path(path) / "checkpoints").glob(f"*{SUFFIX}")
-    return {int(file.stem): file for file in sorted(found) if file.stem.isdigit()}
+    return {int(file.stem): file for file in sorted(found) if file.stem.isdecimal()}
 
 
 def latest_checkpoint(path: Path) -> Checkpoint:
@@ -176,7 +196,10 @@ def latest_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: if there is none, or if it is damaged.
     """
-    files = checkpoint_files(path)
+    try:
+        files = checkpoint_files(path)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from None
     if not files:
         raise CheckpointError(f"{path} holds no checkpoint.")
     return Checkpoint.load(files[max(files)])
