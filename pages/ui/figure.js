@@ -11,7 +11,7 @@ export default function ({ data, parentElement, setStateValue }) {
   return () => figure.destroy();
 }
 
-// [length, JSON] [length, JSON] [columns] [live columns]: see figure.py, _sized.
+// [length, JSON] [length, JSON] [columns] [live columns]: see figure_pack.py.
 function unpack(bytes) {
   const buffer = bytes.slice().buffer;
   const heads = [];

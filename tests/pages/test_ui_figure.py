@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import charts, controls, figure
+from pages.ui import charts, controls, figure, figure_pack
 from tests.pages import figures
 
 X = controls.slider("x", "X", 0.0, 1.0, 0.1, default=0.5)
@@ -115,4 +115,4 @@ def test_html_is_escaped():
 
 
 def test_vega_is_where_streamlit_keeps_it():
-    assert figure._vega().startswith("loadVegaEmbed.")
+    assert figure_pack._vega().startswith("loadVegaEmbed.")
