@@ -89,10 +89,10 @@ def random_rollout(seed: int = 0) -> TrajData:
     return traj
 
 
-@pytest.mark.parametrize(("algorithm", "reaches_value"), [("vpg", True), ("ppo", True)])
+@pytest.mark.parametrize("algorithm", ["vpg", "ppo"])
 @pytest.mark.parametrize("precomputed", [False, True])
 def test_an_undetached_advantage_lets_the_policy_loss_push_the_value_network(
-    algorithm, reaches_value, precomputed
+    algorithm, precomputed
 ):
     traj = random_rollout()
     agent = agents.REGISTRY[algorithm](4, 2)
@@ -104,7 +104,7 @@ def test_an_undetached_advantage_lets_the_policy_loss_push_the_value_network(
     loss = agent.loss(log_probs, values, traj)
     loss.policy.backward()
     gradient = agent.value[0].weight.grad
-    assert (gradient is not None and bool(gradient.any())) is (reaches_value and not precomputed)
+    assert (gradient is not None and bool(gradient.any())) is not precomputed
     assert agent.policy[0].weight.grad.any()
 
 
