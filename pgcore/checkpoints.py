@@ -213,6 +213,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp's 0600 would keep others from reading the run
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
