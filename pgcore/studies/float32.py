@@ -10,7 +10,9 @@ from torch.distributions import Categorical
 from pgcore.losses import clipped_surrogate
 
 SMALLEST_FLOAT32 = float(torch.nextafter(torch.tensor(0.0), torch.tensor(1.0)))
-"""The smallest float32 above 0, about 1.4e-45: whatever rounds below half of it becomes 0."""
+"""The smallest float32 above 0, about 1.4e-45: whatever is below half of it becomes 0."""
+LARGEST_FLOAT32 = torch.finfo(torch.float32).max
+"""About 3.4e38: whatever is above becomes infinite."""
 
 
 def underflow(step_prob: float, n_steps: int = 500) -> pd.DataFrame:

@@ -1,0 +1,133 @@
+import math
+
+import streamlit as st
+
+from pages.ui import chapter, figure, predict, source
+
+chapter.head(__file__)
+
+from pages.ui import log_probs_figures, log_probs_limits  # noqa: E402
+from pages.ui import log_probs_questions as questions  # noqa: E402
+from pgcore.agents import Agent  # noqa: E402
+from pgcore.losses import clipped_surrogate  # noqa: E402
+from pgcore.studies import float32, log_probs  # noqa: E402
+from pgcore.train import Trainer  # noqa: E402
+
+st.markdown(
+    """
+A policy network ends in a bare linear layer: one number an action, its **logit**. From the logits
+comes **π(a|s)**: how likely the agent is to take action a when it sees s. Training works with
+ln π(a|s) instead. This chapter shows why.
+
+#### From logits to probabilities
+A logit is a score: any number, negative too. **Softmax** raises e to each and divides by the sum.
+The **temperature** T divides the logits first; agents use T = 1. Drag the dots.
+"""
+)
+predict.ask(*questions.SHIFT)
+n_actions = int(log_probs_figures.ACTIONS.widget())
+values = figure.show(
+    f"policy-{n_actions}",
+    log_probs_figures.policy(n_actions),
+    alone=False,
+    live=log_probs_figures.live_policy(n_actions),
+)
+logits = tuple(values[control.name] for control in log_probs_figures.logits_of(n_actions))
+temperature = values[log_probs_figures.TEMPERATURE.name]
+st.latex(
+    r"\pi(a) = \frac{e^{z_a / T}}{\sum_b e^{z_b / T}} \qquad "
+    r"\ln \pi(a) = \frac{z_a}{T} - \ln \sum_b e^{z_b / T}"
+)
+source.show(log_probs.policy, "Categorical(logits=")
+
+st.markdown(
+    """
+#### Drawing actions
+The probabilities make a **categorical distribution**: a die with n uneven faces, so a discrete one.
+The agent rolls it at every step. Few rolls say little about π; many settle on it.
+"""
+)
+figure.show(
+    f"samples-{n_actions}",
+    log_probs_figures.samples(n_actions),
+    live=log_probs_figures.live_samples(logits, temperature),
+)
+source.show(Agent.get_action, "torch.multinomial")
+st.markdown(
+    """
+#### Entropy
+−ln π(a) is how surprising an action is. Its mean over the policy's own actions is the **entropy**
+H: 0 when one action is certain, ln n when all n are equal. Above, a sampled mean settles on it. A
+low temperature makes the policy sure, a high one undecided; neither changes the order.
+"""
+)
+figure.show(
+    "entropy",
+    log_probs_figures.entropy(),
+    live=log_probs_figures.live_entropy(logits, temperature),
+)
+
+st.markdown(
+    """
+#### The logarithm of a probability
+A coin has one free number, p. ln p runs from 0 (certain) down without end (impossible). The coin's
+logit is ln p − ln(1 − p), the **log-odds**: 0 for a fair coin.
+"""
+)
+predict.ask(*questions.COIN)
+figure.show("coin", log_probs_limits.coin())
+
+st.markdown(
+    """
+#### Which way to push
+To make an action more likely, follow the gradient of its log-probability. By each logit it is
+**onehot(a) − π**: up for the action taken, down for all others, and zero in total. With a
+temperature it is divided by T. The bar is what autograd finds; the ring is the formula.
+"""
+)
+predict.ask(*questions.SURE)
+figure.show(
+    f"gradient-{n_actions}",
+    log_probs_figures.gradient(n_actions, max(1.0, 1 / temperature)),
+    live=log_probs_figures.live_gradient(logits, temperature),
+)
+source.show(log_probs.grad_log_prob, "log_prob(torch.tensor(action))")
+st.markdown(
+    "In training the same `log_prob` gives the log-probability of the actions that were sampled:"
+)
+source.show(Trainer._gradient_step, "distribution.log_prob(batch.actions)", docstring=False)
+
+st.markdown(
+    """
+#### Why logarithms: long products
+The probability of an episode's actions is a product of one factor a step, and a CartPole episode
+has up to 500 steps. Drag along the chart to where the product ends.
+"""
+)
+predict.ask(*questions.PRODUCT)
+figure.show("underflow", log_probs_limits.underflow())
+st.caption(
+    "The gradient is by the logit of the action taken, against one other action. A product that "
+    "does not reach the floor keeps its gradient: compare 0.85 and 0.80."
+)
+
+st.markdown(
+    """
+#### Why logarithms: ratios
+PPO asks how much more likely an action has become: the ratio A/B of its probability under the new
+policy and the old. Agents store ln A and ln B and compute **exp(ln A − ln B)**. Dividing A by B
+breaks where both are tiny: in coarse steps first, then ∞ or 0, at last 0/0.
+"""
+)
+figure.show("ratio", log_probs_limits.ratio())
+st.caption(
+    f"A choice between two equal actions has ln B = {math.log(0.5):.1f}: there both ways agree. It "
+    "takes two logits 100 apart to get to ln B = −100, or the product of a long episode. Even the "
+    f"good way ends at a difference of {math.log(float32.LARGEST_FLOAT32):.1f}: exp overflows."
+)
+source.show(clipped_surrogate, "ratio = torch.exp")
+chapter.foot(
+    __file__,
+    "**Settled:** logits are free scores, softmax makes them probabilities, and their logarithms "
+    "add where probabilities multiply. ∇ ln π(a) says which way to push. How far is chapter 3.",
+)
