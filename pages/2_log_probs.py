@@ -6,7 +6,7 @@ from pages.ui import chapter, figure, predict, source
 
 chapter.head(__file__)
 
-from pages.ui import log_probs_figures, log_probs_limits  # noqa: E402
+from pages.ui import log_probs_figures, log_probs_limits, log_probs_policy  # noqa: E402
 from pages.ui import log_probs_questions as questions  # noqa: E402
 from pgcore.agents import Agent  # noqa: E402
 from pgcore.losses import clipped_surrogate  # noqa: E402
@@ -25,15 +25,15 @@ The **temperature** T divides the logits first; agents use T = 1. Drag the dots.
 """
 )
 predict.ask(*questions.SHIFT)
-n_actions = int(log_probs_figures.ACTIONS.widget())
+n_actions = int(log_probs_policy.ACTIONS.widget())
 values = figure.show(
     f"policy-{n_actions}",
-    log_probs_figures.policy(n_actions),
+    log_probs_policy.policy(n_actions),
     alone=False,
-    live=log_probs_figures.live_policy(n_actions),
+    live=log_probs_policy.live_policy(n_actions),
 )
-logits = tuple(values[control.name] for control in log_probs_figures.logits_of(n_actions))
-temperature = values[log_probs_figures.TEMPERATURE.name]
+logits = tuple(values[control.name] for control in log_probs_policy.logits_of(n_actions))
+temperature = values[log_probs_policy.TEMPERATURE.name]
 st.latex(
     r"\pi(a) = \frac{e^{z_a / T}}{\sum_b e^{z_b / T}} \qquad "
     r"\ln \pi(a) = \frac{z_a}{T} - \ln \sum_b e^{z_b / T}"

@@ -1,4 +1,4 @@
-"""Chapter 2's figures on one policy: logits, probabilities, samples, gradients."""
+"""Chapter 2's other figures on the policy that the main one sets: samples, entropy, gradient."""
 
 from __future__ import annotations
 
@@ -10,17 +10,10 @@ import streamlit as st
 
 from pages.ui import charts, controls, figure
 from pages.ui.controls import Control
-from pages.ui.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
+from pages.ui.log_probs_policy import NAMES, TEMPERATURE, color_of, named, rows_of, sweep
+from pages.ui.theme import BLUE, GREY, VERMILION
 from pgcore.studies import log_probs
 
-NAMES = "ABCDEF"
-COLORS = dict(zip(NAMES, (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY), strict=True))
-ACTIONS = controls.choice("actions", "Number of actions", ("2", "3", "4", "5", "6"), default="3")
-LOGITS = tuple(
-    controls.slider(f"z{name.lower()}", f"Logit of {name}", -5.0, 5.0, 0.1, default=start)
-    for name, start in zip(NAMES, (1.0, 0.0, -1.0, 0.5, -0.5, -2.0), strict=True)
-)
-TEMPERATURE = controls.slider("temperature", "Temperature T", 0.1, 5.0, 0.1, default=1.0)
 SAMPLES = controls.slider(
     "samples",
     "Samples drawn",
@@ -32,111 +25,14 @@ DRAW = controls.slider("draw", "Which draw", 1, 4, 1, default=1)
 ADDED = controls.slider("added", "Added to its logit", -5.0, 5.0, 0.1, default=0.0)
 
 
-def logits_of(n_actions: int) -> tuple[Control, ...]:
-    """The sliders that a policy of so many actions has."""
-    return LOGITS[:n_actions]
-
-
 def taken(n_actions: int) -> Control:
     return controls.choice("taken", "Action taken", tuple(NAMES[:n_actions]))
-
-
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(action=frame.action.map(dict(enumerate(NAMES))))
-
-
-def _rows(n_actions: int) -> charts.Axis:
-    return charts.Axis("action", domain=tuple(NAMES[:n_actions]), kind="N")
-
-
-def _color(n_actions: int) -> charts.Color:
-    return charts.Color("action", {n: COLORS[n] for n in NAMES[:n_actions]}, legend=False)
-
-
-@st.cache_data(show_spinner=False)
-def policy(n_actions: int) -> figure.Figure:
-    """Sliders for the logits and the temperature; logit, probability, log-probability."""
-    y, color, height = _rows(n_actions), _color(n_actions), 40 + 38 * n_actions
-    logit = charts.Axis("logit", "Logit (drag a dot)", (-5, 5))
-    prob = charts.Axis("prob", "Probability π(a)", (0, 1.25), format=".0%", ticks=(0, 0.5, 1))
-    log_prob = charts.Axis("log_prob", "ln π(a), cut at −10", (-10, 0))
-    drag = {NAMES[i]: control.name for i, control in enumerate(logits_of(n_actions))}
-    plots = [
-        charts.layers(
-            charts.rules("policy", logit.of("zero"), None, GREY),
-            charts.rules("policy", logit.of("zero"), y, color, x2=logit, strokeWidth=4),
-            charts.points("policy", logit, y, color, name="marker", size=260),
-            height=height,
-        ),
-        charts.layers(
-            charts.bars("policy", prob, y, color, height={"band": 0.6}),
-            charts.labels("policy", prob, y, "prob", format=".1%", align="left", dx=4),
-            height=height,
-        ),
-        charts.layers(
-            charts.bars("policy", log_prob, y, color, height={"band": 0.6}),
-            height=height,
-        ),
-    ]
-    about = (
-        "The logit of each action as a dot on its own line",
-        "The probability of each action as a bar",
-        "The log-probability of each action as a bar to the left of zero",
-    )
-    return figure.build(
-        [*logits_of(n_actions), TEMPERATURE],
-        {},
-        [
-            figure.Plot(plot, text, drag={"x": drag} if i == 0 else {}, width=210)
-            for i, (plot, text) in enumerate(zip(plots, about, strict=True))
-        ],
-        body=figure.table(
-            "policy",
-            {
-                "action": ("Action", ""),
-                "logit": ("Logit z", "+.1f"),
-                "exp": ("e^(z/T)", ".3f"),
-                "prob": ("π = its share", ".4f"),
-                "log_prob": ("ln π", "+.4f"),
-            },
-        )
-        + figure.meters(
-            figure.meter("Entropy H", "policy.entropy", ".3f", "nats"),
-            figure.meter("Largest possible, ln n", "policy.largest", ".3f", "nats"),
-            figure.meter("As undecided as so many equal actions, e^H", "policy.equal", ".2f"),
-        ),
-        live=("policy",),
-    )
-
-
-def live_policy(n_actions: int) -> figure.Live:
-    """The policy along every slider, from wherever the sliders stand."""
-    along = (*(control.name for control in logits_of(n_actions)), TEMPERATURE.name)
-
-    def compute(**values: float) -> Mapping[str, figure.Sweep]:
-        *logits, temperature = (values[name] for name in along)
-        return {"policy": figure.Sweep(_sweep(tuple(logits), temperature), along)}
-
-    return figure.Live(along, compute)
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def _sweep(logits: tuple[float, ...], temperature: float) -> pd.DataFrame:
-    frame = log_probs.sweeps(logits, temperature, LOGITS[0].values, TEMPERATURE.values)
-    names = {f"logit {i}": control.name for i, control in enumerate(LOGITS)}
-    uniform = log_probs.entropy([0.0] * len(logits))
-    return _named(frame).assign(
-        moved=frame.moved.replace(names),
-        zero=0.0,
-        largest=uniform,
-        equal=np.exp(frame.entropy),
-    )
 
 
 @st.cache_data(show_spinner=False)
 def samples(n_actions: int) -> figure.Figure:
     """How often each action came up, beside its probability."""
-    y, color, height = _rows(n_actions), _color(n_actions), 40 + 38 * n_actions
+    y, color, height = rows_of(n_actions), color_of(n_actions), 40 + 38 * n_actions
     share = charts.Axis("frequency", "Share drawn (bar); π ± 2 standard errors (line)", (0, 1))
     surprise = charts.Axis("mean_surprise", "Mean of −ln π(a) over the samples", (0, 3))
     n = charts.Axis("samples", SAMPLES.label, (0.9, 11_000), log=True, ticks=(1, 10, 100, 1000))
@@ -194,7 +90,7 @@ def _frequencies(logits: tuple[float, ...], temperature: float) -> pd.DataFrame:
     )
     band = 2 * frame.standard_error
     low, high = (frame.prob - band).clip(lower=0), (frame.prob + band).clip(upper=1)
-    return _named(frame).rename(columns={"n": "samples"}).assign(low=low, high=high)
+    return named(frame).rename(columns={"n": "samples"}).assign(low=low, high=high)
 
 
 @st.cache_data(show_spinner=False)
@@ -214,7 +110,7 @@ def entropy() -> figure.Figure:
 
 def live_entropy(logits: tuple[float, ...], temperature: float) -> figure.Live:
     def compute() -> Mapping[str, figure.Rows]:
-        frame = _sweep(logits, temperature)
+        frame = sweep(logits, temperature)
         curve = frame[(frame.moved == TEMPERATURE.name) & (frame.action == "A")]
         here = curve[np.isclose(curve.value, temperature)]
         return {"curve": figure.Rows(curve), "here": figure.Rows(here)}
@@ -225,7 +121,7 @@ def live_entropy(logits: tuple[float, ...], temperature: float) -> figure.Live:
 @st.cache_data(show_spinner=False)
 def gradient(n_actions: int, reach: float) -> figure.Figure:
     """The gradient of the log-probability of the action taken, by every logit."""
-    y, color = _rows(n_actions), _color(n_actions)
+    y, color = rows_of(n_actions), color_of(n_actions)
     height = 40 + 38 * n_actions
     x = charts.Axis(
         "autograd", "∂ ln π(taken) / ∂ logit: autograd (bar), formula (ring)", (-reach, reach)
@@ -281,4 +177,4 @@ def _gradients(logits: tuple[float, ...], temperature: float) -> pd.DataFrame:
         moved = [logit + added for added in ADDED.values]
         frame = log_probs.gradient_sweep(logits, temperature, i, moved)
         frames.append(frame.assign(taken=NAMES[i], added=frame.value - logit))
-    return _named(pd.concat(frames, ignore_index=True)).drop(columns="value")
+    return named(pd.concat(frames, ignore_index=True)).drop(columns="value")

@@ -22,6 +22,7 @@ MEANS = (1.0, 2.0, 3.0)
 ARROWS = 60
 """Sampled gradients drawn for each setting; the spreads are measured over more."""
 EPISODES_A_BATCH = 20
+BATCHES_MEASURED = 600
 WEIGHTINGS = ("full return", "reward-to-go")
 
 
@@ -93,7 +94,7 @@ def batches(
     noise: float,
     sizes: Sequence[int],
     seed: int = 0,
-    n_batches: int = 600,
+    n_batches: int = BATCHES_MEASURED,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Sampled gradients for every batch size, and how far they scatter.
 
