@@ -58,7 +58,7 @@ class Attempt:
         for depth, action in enumerate(actions, start=1):
             if terminated or steps >= limits()["steps"]:
                 break
-            spelled = 2 * spelled + action
+            spelled = 2 * spelled + int(action)
             row = 2**depth - 2 + spelled
             terminated = bool(self.ended[row])
             steps += 1

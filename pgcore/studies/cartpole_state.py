@@ -70,7 +70,8 @@ def what_next(
     Returns:
         One row a state, with columns position, velocity, degrees, spin: angle (rad) and, after one
         step, left_<quantity>, right_<quantity>, left_end, right_end (words: what ended, or ""); and
-        one row a state and push, the pole after `hold` steps as a line (m): push, x, y, x2, y2, end.
+        one row a state and push, the pole after `hold` steps as a line in metres: push, x, y, x2,
+        y2, end.
     """
     grid = np.array(list(itertools.product(positions, velocities, degrees, spins)), dtype=float)
     chosen = pd.DataFrame(grid, columns=["position", "velocity", "degrees", "spin"])

@@ -27,7 +27,7 @@ from pgcore.worlds import EXITS, GridWorld, gridworld
 POLICIES = ("optimal", "random")
 NEGLIGIBLE = 1e-3
 """An episode without an end is cut where its discount gamma^t has fallen below this."""
-ENDS = ("ends at +1", "ends at −1", "walks on")
+ENDS = ("ends at +1", "ends at −1", "still walking")
 
 
 @dataclass(frozen=True, eq=False)

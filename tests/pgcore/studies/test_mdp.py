@@ -50,7 +50,7 @@ def test_a_paid_step_makes_the_agent_stay_forever():
     solved = study.solve(slip=0.2, step_reward=0.1, gamma=0.99)
     assert solved.start_value == pytest.approx(10)
     episodes, returns = study.play(solved, 0.99, 8, seed=0)
-    assert study.endings(solved.world, episodes).tolist() == ["walks on"] * 8
+    assert study.endings(solved.world, episodes).tolist() == ["still walking"] * 8
     assert returns.tolist() == pytest.approx([10] * 8, rel=study.NEGLIGIBLE)
     assert study.walks(solved.world, episodes, (8,), longest=60).step.max() == 60
 
