@@ -9,11 +9,12 @@ from pages.ui import baselines_figures as figures  # noqa: E402
 from pgcore.agents import Agent  # noqa: E402
 from pgcore.config import TrainConfig  # noqa: E402
 from pgcore.losses import policy_gradient_loss  # noqa: E402
-from pgcore.studies import baselines, gradient_variance  # noqa: E402
+from pgcore.studies import baseline_figures, baselines, gradient_variance  # noqa: E402
 
 *low, best = (f"{reward:g}" for reward in baselines.REWARDS)
 skewed = baselines.problem_with(max(figures.PROB_C.values))
 mean = f"{skewed.expected_reward:.1f}"
+level = f"{baselines.problem_with(baseline_figures.MIDDLE).expected_reward:g}"
 
 st.markdown(
     f"""
@@ -106,8 +107,8 @@ closes: the gap (dashed) is the **bias**.
 )
 predict.ask(
     "reward",
-    "Take b(a) = r(a), the perfect guess of every reward (b = 10, c = 1). All weights are 0, and "
-    "so is the variance. What does the agent learn?",
+    f"Take b(a) = r(a), the perfect guess of every reward (b = {level}, c = 1). All weights are 0, "
+    "and so is the variance. What does the agent learn?",
     [
         Option(
             "The same as before, with less noise",

@@ -73,3 +73,8 @@ def n_step_advantages(window: Window, t: int, gamma: float) -> Tensor:
         gamma,
         lam=1.0,
     )[0]
+
+
+def lag_weight(lag: int, gamma: float, lam: float) -> float:
+    """How much a TD error counts so many steps earlier, in one episode: (gamma * lam)^lag."""
+    return float(td_weights(torch.ones(lag + 1, dtype=torch.bool), gamma, lam)[0, lag])

@@ -16,6 +16,8 @@ from pgcore.studies.cartpole_rollout import (
 
 ENDINGS = {"the pole falls": "terminated", "the time limit cuts": "truncated"}
 """What a reader calls an ending, and the flag that is set."""
+FALL_UPDATES = 6
+"""Training of the agent that falls: so little that its TD errors are worth looking at."""
 WINDOW = 40
 """Rows shown: enough for gamma * lam = 0.9 to fade away."""
 ROWS_BEFORE = 27
@@ -74,12 +76,9 @@ def find_window(rollout: Rollout, ending: str) -> Window:
 
 
 def rollouts() -> dict[str, Rollout]:
-    """One rollout with falls and one with time limits, by the flag that is set.
-
-    The falls are of an agent that has barely trained, so that its TD errors are worth looking at.
-    """
+    """One rollout with falls and one with time limits, by the flag that is set."""
     return {
-        "terminated": collect(trained_agent(n_updates=6), n_steps=300, n_envs=32),
+        "terminated": collect(trained_agent(FALL_UPDATES), n_steps=300, n_envs=32),
         "truncated": collect(agent_that_reaches_the_limit(), n_steps=540, n_envs=32),
     }
 
