@@ -84,7 +84,7 @@ def linked(function: Callable[..., Any], terms: Mapping[str, str]) -> str:
 
 
 def linked_words(function: Callable[..., Any], words: Mapping[str, str]) -> str:
-    """The source as HTML for a figure's body, where single words light up, and their lines a little.
+    """The source as HTML for a figure's body, where words light up and their lines with them.
 
     Args:
         function: any Python function.
