@@ -92,7 +92,9 @@ def _insist_on_app() -> None:
     st.navigation has been called once, Streamlit takes a folder named pages for the old way of
     making pages.
     """
-    if PagesManager.uses_pages_directory:
+    if PagesManager.uses_pages_directory and "app_insisted" not in st.session_state:
+        # Once a session: AppTest sets the flag before each run, and a rerun loses a button's press.
+        st.session_state["app_insisted"] = True
         PagesManager.uses_pages_directory = False
         st.rerun()
 

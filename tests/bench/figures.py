@@ -34,16 +34,22 @@ class Drag:
 
 @dataclass(frozen=True)
 class Server:
-    """A key pressed on a widget; what changes is inside `watch`, a CSS selector."""
+    """A key pressed on a widget, again and again, and what the server then repaints.
+
+    widget, watch: CSS selectors. The widget's own look changes at once, so `watch` must be
+    something else: what the server's answer changes at each press.
+    """
 
     page: str
     widget: str
+    watch: str
     keys: tuple[str, str] = ("ArrowRight", "ArrowLeft")
-    watch: str = "[data-testid=stMain]"
 
 
 MEASURED: tuple[Drag | Server, ...] = (
     Drag("ppo_clip", "clip"),
+    Drag("ppo_clip", "epochs", (0.1, 0.5), (0.9, 0.5)),
+    Server("ppo_clip", ".st-key-six-0 button", ".st-key-six-check", (" ", " ")),
 )
 """One line a figure or control: add yours."""
 
@@ -51,7 +57,7 @@ MEASURED: tuple[Drag | Server, ...] = (
 WATCH = """([target, kind]) => {
   const waits = (window.waits = []);
   let since = null;
-  const begin = (event) => { since ??= event.timeStamp; };
+  const begin = (event) => { since = event.timeStamp; };
   window.addEventListener(kind, begin, true);
   const observer = new MutationObserver(() => {
     if (since === null) return;
@@ -59,7 +65,8 @@ WATCH = """([target, kind]) => {
     since = null;
     requestAnimationFrame(() => waits.push(performance.now() - from));
   });
-  observer.observe(target, { subtree: true, childList: true, attributes: true, characterData: true });
+  const all = { subtree: true, childList: true, attributes: true, characterData: true };
+  observer.observe(target, all);
 }"""
 NEXT_FRAMES = "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
 

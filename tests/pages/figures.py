@@ -66,6 +66,11 @@ def slider(page: Any, key: str, name: str) -> Any:
     return find(page, key).locator(f'[data-control="{name}"] input[type=range]')
 
 
+def choose(page: Any, key: str, name: str, value: str) -> None:
+    """Pick one of a choice's words."""
+    find(page, key).locator(f'[data-control="{name}"] input[value="{value}"]').check()
+
+
 def wait_url(page: Any, name: str, value: str) -> None:
     """Until the URL has name=value; a figure writes it a moment after the release."""
     page.wait_for_function(
@@ -84,6 +89,22 @@ def payload(at: Any, position: int = 0) -> dict[str, Any]:
         heads.append(json.loads(raw[offset + 4 : offset + 4 + length]))
         offset += 4 + length
     return heads[0] | heads[1] | {"raw": raw[offset:]}
+
+
+def payloads(at: Any) -> list[dict[str, Any]]:
+    """payload() of every figure on the page."""
+    return [payload(at, position) for position in range(len(at.get("bidi_component")))]
+
+
+def ends(at: Any) -> list[dict[str, str]]:
+    """Two links: every control of every figure at its first value, and at its last."""
+    controls = [control for sent in payloads(at) for control in sent["controls"]]
+    return [{each["name"]: each["keys"][end] for each in controls} for end in (0, -1)]
+
+
+def empty_tables(at: Any) -> list[str]:
+    """Tables that have no row where the page's controls start; a figure would be blank there."""
+    return [name for sent in payloads(at) for name in sent["tables"] if not rows(sent, name)]
 
 
 def rows(sent: dict[str, Any], table: str, **values: Any) -> list[dict[str, Any]]:
