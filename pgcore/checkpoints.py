@@ -176,8 +176,11 @@ def resume(checkpoint: Checkpoint, **changes: Any) -> Trainer:
         envstate.restore(trainer.envs, arrays, state["environments"])
         trainer.update_count = checkpoint.update
         trainer.seconds = float(state["seconds"])
+    except CheckpointError:
+        raise
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"the checkpoint is damaged: {error}.") from None
+        problem = str(error).rstrip(".")
+        raise CheckpointError(f"the checkpoint is damaged: {problem}.") from None
     return trainer
 
 

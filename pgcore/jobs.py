@@ -236,18 +236,32 @@ class TrainingJob:
 
     def _work(self) -> None:
         try:
-            with ExitStack() as stack:
-                stack.callback(self._slots.release, self)
-                if self._slots.acquire(self, self._wanted):
-                    self._set(JobState.RUNNING)
+            if self._take_slot():
+                with ExitStack() as stack:
                     self._train(stack)
-                self._set(JobState.DONE if self._complete() else JobState.STOPPED)
-        except Exception as error:
+            end = JobState.DONE if self._complete() else JobState.STOPPED
+        except BaseException as error:
             # Whatever broke belongs on the page: a thread that dies in silence looks like a hang.
-            known = isinstance(error, ValueError | OSError | ArithmeticError)
+            end = JobState.FAILED
             with self._lock:
-                self._error = str(error) if known else f"{type(error).__name__}: {error}"
-            self._set(JobState.FAILED)
+                self._error = _sentence(error)
+        # Last of all: who sees an ended job may count on its folder being complete.
+        self._set(end)
+        self._slots.release(self)
+
+    def _take_slot(self) -> bool:
+        """Wait in line, or aside while paused; False once the job is no longer wanted."""
+        while self._wanted():
+            if self._pause:
+                self._set(JobState.PAUSED)
+                self._wake.wait(_TICK)
+                self._wake.clear()
+                continue
+            self._set(JobState.QUEUED)
+            if self._slots.acquire(self, lambda: self._wanted() and not self._pause):
+                self._set(JobState.RUNNING)
+                return True
+        return False
 
     def _train(self, stack: ExitStack) -> None:
         resumed = self._resume_from
@@ -301,13 +315,8 @@ class TrainingJob:
         if self._pause and self._wanted():
             self._set(JobState.PAUSED)
             self._slots.release(self)
-            while self._pause and self._wanted():
-                self._wake.wait(_TICK)
-                self._wake.clear()
-            self._set(JobState.QUEUED)
-            if not self._slots.acquire(self, self._wanted):
+            if not self._take_slot():
                 return False
-            self._set(JobState.RUNNING)
         self._wake.clear()
         return self._wanted()
 
@@ -317,3 +326,11 @@ class TrainingJob:
     def _set(self, state: JobState) -> None:
         with self._lock:
             self._state = state
+
+
+def _sentence(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    if not isinstance(error, ValueError | OSError | ArithmeticError):
+        name = type(error).__name__
+        text = f"{name}: {text}" if text else name
+    return text if text.endswith((".", "?", "!")) else f"{text}."
