@@ -74,7 +74,7 @@ CHAPTERS = (
     Chapter(
         "6_gae.py",
         "GAE",
-        "How much of an advantage should come from rewards, and how much from the value network?",
+        "Rewards or the value network: which should an advantage trust?",
         ":material/stacked_line_chart:",
     ),
 )
