@@ -66,6 +66,7 @@ def test_gae_by_the_homeworks_formula():
     traj = TrajData(6, 3, 1, 2)
     traj.rewards, values = torch.randn(2, 6, 3, generator=generator)
     traj.not_dones = torch.randint(0, 2, (6, 3), generator=generator).float()
+    traj.not_dones[-1] = 1.0
     traj.calc_gae(values, gamma, lam)
     following = torch.zeros(3)
     for t in reversed(range(6)):
