@@ -17,6 +17,9 @@ page = st.navigation(
                 "pages/7_train.py", title="Train", icon=":material/play_circle:", url_path="train"
             ),
         ],
+        "Practice": [
+            st.Page("pages/10_quiz.py", title="Quiz", icon=":material/quiz:", url_path="quiz"),
+        ],
     }
 )
 page.run()
