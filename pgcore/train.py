@@ -43,14 +43,16 @@ class Trainer:
 
     Args:
         config: what to train.
+        agent_class: trained in place of the config's algorithm: a variant of it, or a learner's.
     Raises:
         ConfigError: if the environment does not fit.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, agent_class: type[Agent] | None = None) -> None:
         self.config = config
         self.n_obs, self.n_actions = sizes(config.env_id)
-        self.agent: Agent = agents.make(config, self.n_obs, self.n_actions)
+        make = agent_class or agents.REGISTRY[config.algorithm]
+        self.agent: Agent = make(self.n_obs, self.n_actions, config)
         networks = [self.agent.policy] + [self.agent.value] * self.agent.uses_value
         self.parameters = [weight for network in networks for weight in network.parameters()]
         self.optimizer = torch.optim.Adam(
