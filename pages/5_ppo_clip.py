@@ -54,7 +54,7 @@ source.show(losses.clipped_surrogate, "torch.minimum")
 
 st.subheader("The six cases")
 effects = {"up": "pushes it up", "down": "pushes it down", "nothing": "zero gradient"}
-branches = {"both": "both branches are equal", "clipped": "min picks the clipped branch, flat"}
+branches = {"both": "both branches are equal", "clipped": "min picks the clipped branch"}
 branches["unclipped"] = "min picks the unclipped branch"
 predict.fill(
     "six",
@@ -63,7 +63,7 @@ predict.fill(
         Case(
             f"{'A > 0' if case.sign > 0 else 'A < 0'}, ratio {case.place}",
             effects[case.effect],
-            f"{branches[case.branch]}: slope {case.slope:+.0f} times |A|.".replace("-", "−"),
+            f"{branches[case.branch]}: slope {'A' if case.slope else 0}.",
         )
         for case in ppo_clip.six_cases(one.EPS.default).itertuples()
     ],

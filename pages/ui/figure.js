@@ -292,7 +292,7 @@ function slider(control, figure) {
   const input = make("input", "", {
     type: "range", min: 0, max: last, step: 1, "aria-label": control.label, name: control.name,
   });
-  const value = make("output", "value");
+  const value = make("span", "value", { "aria-hidden": "true" });
   const track = make("div", "track", {}, value, input);
   const ends = make("div", "ends", { "aria-hidden": "true" });
   ends.append(make("span", "", {}, control.labels[0]), make("span", "", {}, control.labels[last]));

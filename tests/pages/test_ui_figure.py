@@ -116,3 +116,37 @@ def test_html_is_escaped():
 
 def test_vega_is_where_streamlit_keeps_it():
     assert figure_pack._vega().startswith("loadVegaEmbed.")
+
+
+@pytest.mark.browser
+def test_a_figure_follows_the_theme_and_the_width(open_page):
+    page = open_page("ppo_clip", color_scheme="light")
+    svg = figures.find(page, "clip").locator(".plot svg").first
+    title = svg.locator(".role-axis-title text").first
+    assert title.get_attribute("fill") == "#111111"
+    figures.drag(page, "clip", (0.5, 0.5), (0.3, 0.5))
+    ratio = figures.state(page, "clip")["ratio"]
+    page.emulate_media(color_scheme="dark")
+    light = "e => e.querySelector('.role-axis-title text')?.getAttribute('fill') === '#F2F2F2'"
+    root = figures.find(page, "clip").element_handle()
+    page.wait_for_function(light, arg=root)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.wait_for_function("e => e.querySelector('svg')?.clientWidth < 370", arg=root)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert figures.state(page, "clip")["ratio"] == ratio
+
+
+@pytest.mark.browser
+def test_fingers(open_page):
+    page = open_page("ppo_clip", width=390, has_touch=True, is_mobile=True)
+    knob = figures.slider(page, "clip", "ratio")
+    box = knob.bounding_box()
+    assert box["height"] >= 44
+    page.touchscreen.tap(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
+    assert figures.state(page, "clip")["ratio"] in {"0.5", "0.52", "0.54", "0.48"}
+    plot = figures.find(page, "clip").locator(".plot svg").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    page.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + 0.5 * box["height"])
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert float(figures.state(page, "clip")["ratio"]) > 1.4
