@@ -119,8 +119,9 @@ figure.show("missing", mdp_twins.missing_figure())
 st.markdown(
     """
 #### Be the policy
-You see the state and choose the action. The physics is gymnasium's: the server sends every state
-that your next pushes can lead to, and the browser only follows the ones you make.
+Keep the pole between the dashed lines and the cart between the posts: +1 for every step. The
+physics is gymnasium's. The server sends every state that your next pushes can lead to; the browser
+only follows the ones you make.
 """
 )
 mdp_game.show("game")

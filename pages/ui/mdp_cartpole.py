@@ -99,18 +99,19 @@ def state_figure() -> figure.Figure:
     )
     quantities = zip(cartpole.COLUMNS, ("position", "velocity", "angle", "spin"), strict=True)
     lines = "".join(
-        f"<tr><td>{about.name}</td>"
+        f"<tr><td style='white-space:normal'>{about.name} ({about.unit})</td>"
         + "".join(
-            f'<td class="number">{figure.text(f"after.{column}", "+.3f")} {about.unit}</td>'
+            f'<td class="number">{figure.text(f"after.{column}", "+.3f")}</td>'
             for column in (now, f"left_{then}", f"right_{then}")
         )
         + "</tr>"
         for about, (then, now) in zip(cartpole.QUANTITIES, quantities, strict=True)
     )
     over = f"<tr><td>episode over</td><td></td>{_over('left')}{_over('right')}</tr>"
-    right_aligned = "<th style='text-align:right'>"
-    columns = "now", *(f"after {push}" for push in cartpole_state.PUSHES)
-    heads = "<th></th>" + "".join(f"{right_aligned}{head}</th>" for head in columns)
+    heads = "".join(
+        f"<th style='text-align:right;white-space:normal'>{head}</th>"
+        for head in ("", "now", *(f"after {push}" for push in cartpole_state.PUSHES))
+    )
     return figure.build(
         [POSITION, VELOCITY, ANGLE, SPIN],
         {

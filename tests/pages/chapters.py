@@ -20,7 +20,7 @@ def open_chapter(file: str, **query: str) -> AppTest:
 
 def sent_figures(at: AppTest) -> list[dict[str, Any]]:
     """Every figure of the page, as sent to the browser."""
-    return [figures.payload(at, i) for i in range(len(at.get("bidi_component")))]
+    return figures.payloads(at)
 
 
 def check_ends(file: str) -> None:

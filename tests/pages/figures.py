@@ -92,8 +92,9 @@ def payload(at: Any, position: int = 0) -> dict[str, Any]:
 
 
 def payloads(at: Any) -> list[dict[str, Any]]:
-    """payload() of every figure on the page."""
-    return [payload(at, position) for position in range(len(at.get("bidi_component")))]
+    """payload() of every figure on the page; other components send JSON."""
+    sent = [component.proto.bytes for component in at.get("bidi_component")]
+    return [payload(at, position) for position, raw in enumerate(sent) if raw]
 
 
 def ends(at: Any) -> list[dict[str, str]]:
