@@ -51,7 +51,6 @@ MEASURED: tuple[Drag | Server, ...] = (
     Drag("ppo_clip", "epochs", (0.1, 0.5), (0.9, 0.5)),
     Server("ppo_clip", ".st-key-six-0 button", ".st-key-six-check", (" ", " ")),
     Drag("baselines", "slide"),
-    Drag("baselines", "walk", plot=1),
     Drag("gae", "steps", (0.1, 0.5), (0.9, 0.5)),
     Drag("gae", "bias", (0.2, 0.5), (0.9, 0.5)),
 )
