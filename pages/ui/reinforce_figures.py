@@ -13,7 +13,7 @@ from pgcore.studies import reinforce
 from pgcore.studies.reinforce import ACTIONS, Step
 
 GAMMA = controls.slider("gamma", "Discount γ", 0.0, 1.0, 0.05, default=0.9)
-RATE = controls.slider("rate", "Learning rate α", 0.0, 2.0, 0.05, default=0.5)
+RATE = controls.slider("rate", "Learning rate α", 0.0, 2.0, 0.1, default=0.5)
 POLICIES = {
     "equal": (0.0, 0.0, 0.0),
     "leans left": (1.5, 0.0, 0.0),

@@ -74,7 +74,7 @@ def edit() -> tuple[Step, ...]:
         for name, steps in EXAMPLES.items():
             st.button(name, on_click=_begin, args=(steps,))
     try:
-        state["trajectory steps"] = _read(_table(state["trajectory start"], key))
+        state["trajectory steps"] = read(_table(state["trajectory start"], key))
     except ValueError as problem:
         st.warning(f"{problem} The figure shows the last one that fits.", icon=":material/edit:")
     _write_url(state["trajectory steps"])
@@ -143,7 +143,7 @@ def _table(start: pd.DataFrame, key: str) -> pd.DataFrame:
     )
 
 
-def _read(typed: pd.DataFrame) -> tuple[Step, ...]:
+def read(typed: pd.DataFrame) -> tuple[Step, ...]:
     """The table's rows as steps.
 
     Raises:

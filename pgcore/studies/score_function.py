@@ -161,7 +161,7 @@ def weightings(
 
 
 def training(
-    offset: float, seed: int = 0, n_updates: int = 60, batch: int = 256, learning_rate: float = 0.2
+    offset: float, seed: int = 0, n_updates: int = 40, batch: int = 256, learning_rate: float = 0.3
 ) -> pd.DataFrame:
     """REINFORCE on the bandit with a constant added to every reward, from equal probabilities.
 
@@ -170,10 +170,10 @@ def training(
         offset, before the update.
     """
     generator = torch.Generator().manual_seed(seed)
-    logits = torch.zeros(len(ARMS), dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.SGD([logits], lr=learning_rate)
+    logits = torch.zeros(len(ARMS), dtype=torch.float64)
     rows = []
     for number in range(n_updates + 1):
+        logits.requires_grad_()
         pi = Categorical(logits=logits, validate_args=False)
         actions = torch.multinomial(pi.probs.detach(), batch, True, generator=generator)
         rewards = sample_rewards(actions, 0.0, generator) + offset
@@ -185,7 +185,6 @@ def training(
                 "objective": float(objective(logits.detach())),
             }
         )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        (gradient,) = torch.autograd.grad(loss, logits)
+        logits = logits.detach() - learning_rate * gradient
     return pd.DataFrame(rows)
