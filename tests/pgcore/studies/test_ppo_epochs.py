@@ -45,6 +45,14 @@ def test_first_step_by_hand(rows, name, advantage):
     assert path.prob[1] == pytest.approx(path.ratio[1] / ppo_epochs.N_ACTIONS)
 
 
+def test_first_step_with_shared_weights_by_hand(rows):
+    """Each pair takes the other's step too, times the overlap of their (unit) features."""
+    share, other = 0.9, ppo_epochs.NEIGHBOUR_ADVANTAGE
+    path = run(rows, share=share)
+    assert path.ratio[1] == pytest.approx(first_ratio((1 + share * other) / 2))
+    assert path.neighbour[1] == pytest.approx(first_ratio((share + other) / 2))
+
+
 @pytest.mark.parametrize("advantage", [1.0, -1.0])
 def test_overshoot_by_step_size_stays(rows, advantage):
     path = run(rows, advantage=advantage)
