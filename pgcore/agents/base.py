@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from pgcore.config import TrainConfig
+from pgcore.config import ALGORITHMS, TrainConfig
 from pgcore.losses import ClippedSurrogate, value_loss
 from pgcore.networks import mlp
 from pgcore.shapes import require_same_shape
@@ -46,7 +46,10 @@ class Agent(nn.Module):
     """Whether the loss compares the new policy with the one that acted (and so may reuse rows)."""
 
     def __init_subclass__(cls) -> None:
-        cls.algorithm = cls.__module__.rpartition(".")[2]
+        file = cls.__module__.rpartition(".")[2]
+        # A variant made elsewhere, in a notebook or a bug's file, stays what its parent is.
+        if file in ALGORITHMS:
+            cls.algorithm = file
 
     def __init__(self, n_obs: int, n_actions: int, config: TrainConfig | None = None) -> None:
         super().__init__()

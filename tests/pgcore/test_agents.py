@@ -30,6 +30,14 @@ def test_the_registry_holds_one_agent_a_file():
         assert getattr(agents, agent.name) is agent
 
 
+def test_a_variant_made_elsewhere_stays_what_its_parent_is():
+    class Mine(agents.PPO):
+        name = "Mine"
+
+    assert Mine.algorithm == "ppo"
+    assert Mine(4, 2).config == TrainConfig.homework("ppo")
+
+
 @EVERY
 def test_make_follows_the_config(algorithm):
     config = TrainConfig.fast(algorithm, hidden=(7, 5), activation="tanh", seed=3)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from pgcore import losses
+from pgcore.agents import VPG
 from pgcore.config import ALGORITHMS, TrainConfig
 from pgcore.train import Trainer
 from tests.pgcore import toys
@@ -172,4 +174,47 @@ def test_every_epoch_takes_every_row_once(minibatch_size):
     assert torch.equal(*orders) is (minibatch_size != 100), "each epoch in an order of its own"
     trainer.update()
     n_batches = 3 * -(-len(rows) // minibatch_size) if minibatch_size == 100 else 3
-    assert {state["step"].item() for state in trainer.optimizer.state.values()} == {n_batches}
+    assert gradient_steps(trainer) == n_batches
+
+
+def gradient_steps(trainer: Trainer) -> int:
+    (steps,) = {int(state["step"]) for state in trainer.optimizer.state.values()}
+    return steps
+
+
+def test_target_kl_stops_after_the_epoch_that_went_too_far():
+    config = TrainConfig.homework("ppo", n_envs=8, n_steps=64)
+    free = Trainer(config)
+    kls: list[float] = []
+    free.recorder = lambda epoch, rows, batch, log_probs, loss: kls.append(
+        losses.approx_kl(loss.surrogate.ratio.detach().log()).item()
+    )
+    next(free.run())
+    assert len(kls) == gradient_steps(free) == 10 and kls[0] < 1e-9 < kls[1] < kls[3]
+    held = Trainer(config.replace(target_kl=(kls[2] + kls[3]) / 2))
+    next(held.run())
+    assert gradient_steps(held) == 4
+
+
+def test_momentum_is_adams_beta_1():
+    trainer = Trainer(TrainConfig.fast("vpg", n_envs=8, n_steps=64, momentum=0.0))
+    next(trainer.run())
+    for weight in trainer.parameters:
+        assert torch.equal(trainer.optimizer.state[weight]["exp_avg"], weight.grad)
+
+
+def test_an_agent_of_ones_own_is_trained_in_place_of_the_configs():
+    class Backwards(VPG):
+        """Makes what went well less likely."""
+
+        def loss(self, log_probs, values, traj):
+            right = super().loss(log_probs, values, traj)
+            return dataclasses.replace(right, policy=-right.policy)
+
+    config = TrainConfig.fast("vpg", env_id=toys.BANDIT, n_envs=64, n_steps=16)
+    trainer = Trainer(config, Backwards)
+    assert type(trainer.agent) is Backwards
+    contexts = torch.eye(2)
+    before = trainer.agent.distribution(contexts).probs.diagonal().detach().clone()
+    next(trainer.run())
+    assert (trainer.agent.distribution(contexts).probs.diagonal() < before).all()
