@@ -33,6 +33,7 @@ class Control:
         unit: shown after a number.
         help: one line under the control.
         play: a slider that can be played like a film (epochs, steps).
+        steps: a slider with buttons for one value back and one forward.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Control:
     unit: str = ""
     help: str = ""
     play: bool = False
+    steps: bool = False
 
     def __post_init__(self) -> None:
         if self.default not in self.values:

@@ -91,6 +91,14 @@ class Figure {
       form.append(element);
       return sync;
     });
+    this.panels = this.plots.map(({ html, width }) => {
+      if (html === undefined) return null;
+      const panel = make("div", "panel");
+      panel.style.flexBasis = `min(100%, ${width}px)`;
+      panel.innerHTML = html;
+      this.root.querySelector(".plots").append(panel);
+      return panel;
+    });
     this.texts = [...this.root.querySelectorAll("[data-text]")];
     this.tones = [...this.root.querySelectorAll("[data-tone]")];
     this.lists = [...this.root.querySelectorAll("[data-rows]")];
@@ -111,7 +119,8 @@ class Figure {
     const embed = await embedder(this.vega);
     const holder = this.root.querySelector(".plots");
     const views = [];
-    const boxes = this.plots.map((plot) => {
+    const boxes = this.plots.map((plot, i) => {
+      if (this.panels[i]) return this.panels[i];
       const box = document.createElement("div");
       box.className = "plot";
       box.style.flexBasis = `min(100%, ${plot.width}px)`;
@@ -123,6 +132,7 @@ class Figure {
     this.finalize();
     holder.replaceChildren(...boxes);
     for (const [i, plot] of this.plots.entries()) {
+      if (this.panels[i]) continue;
       const width = Math.max(200, boxes[i].clientWidth);
       const spec = {
         ...plot.spec,
@@ -302,7 +312,11 @@ function slider(control, figure) {
   if (control.help) box.append(make("div", "help", {}, control.help));
   input.addEventListener("input", () => figure.set(control.name, Number(input.value), false));
   input.addEventListener("change", () => figure.settle());
-  if (control.play) head.append(player(control, figure, last));
+  const buttons = make("div", "buttons");
+  if (control.steps) buttons.append(stepper(control, figure, -1));
+  if (control.play) buttons.append(player(control, figure, last));
+  if (control.steps) buttons.append(stepper(control, figure, 1));
+  head.append(buttons);
   const sync = () => {
     const index = figure.state[control.name];
     input.value = index;
@@ -311,6 +325,16 @@ function slider(control, figure) {
     track.style.setProperty("--at", last ? index / last : 0);
   };
   return [box, sync];
+}
+
+function stepper(control, figure, by) {
+  const [sign, label] = by < 0 ? ["‹", "One step back"] : ["›", "One step forward"];
+  const button = make("button", "play step", { type: "button", "aria-label": label, title: label }, sign);
+  button.addEventListener("click", () => {
+    const index = figure.state[control.name] + by;
+    if (index >= 0 && index < control.keys.length) figure.set(control.name, index);
+  });
+  return button;
 }
 
 function player(control, figure, last) {

@@ -20,6 +20,7 @@ from pages.ui.figure_pack import build, pack_table, sized
 from pages.ui.figure_parts import (
     Figure,
     Live,
+    Panel,
     Plot,
     Rows,
     Sweep,
@@ -33,6 +34,7 @@ from pages.ui.figure_parts import (
 __all__ = [
     "Figure",
     "Live",
+    "Panel",
     "Plot",
     "Rows",
     "Sweep",

@@ -15,13 +15,13 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui.controls import Control
-from pages.ui.figure_parts import Figure, Plot, Rows, Sweep
+from pages.ui.figure_parts import Figure, Panel, Plot, Rows, Sweep
 
 
 def build(
     controls: Sequence[Control],
     tables: Mapping[str, Rows],
-    plots: Sequence[Plot],
+    plots: Sequence[Plot | Panel],
     *,
     top: str = "",
     body: str = "",
@@ -32,7 +32,7 @@ def build(
     Args:
         controls: drawn above the plots, in order. Their names are keys of the URL.
         tables: what the charts and texts read, by name.
-        plots: beside each other where there is room.
+        plots: beside each other where there is room, text panels among them.
         top, body: trusted HTML above and below the plots, made of text(), meters(), sentence(),
             table(), source.linked(). An element with data-set="control=value" sets that control
             when hovered, focused or tapped, and has the class "on" while it matches.
@@ -74,6 +74,7 @@ def _describe(control: Control) -> dict[str, Any]:
         "default": control.values.index(control.default),
         "help": control.help,
         "play": control.play,
+        "steps": control.steps,
     }
 
 
@@ -143,7 +144,8 @@ def _index(column: pd.Series, values: tuple[Any, ...]) -> np.ndarray:
         return pd.Index(values).get_indexer(column.astype(str))
     # A grid of 0.05 made by two routes differs in the last bits.
     grid, given = np.asarray(values, dtype=float), column.to_numpy(dtype=float)
-    nearest = np.abs(given[:, None] - grid[None, :]).argmin(axis=1)
+    order = np.argsort(grid)
+    nearest = order[np.searchsorted((grid[order][1:] + grid[order][:-1]) / 2, given)]
     return np.where(np.isclose(grid[nearest], given, rtol=1e-6, atol=1e-9), nearest, -1)
 
 
@@ -153,7 +155,9 @@ def _append(blocks: list[bytes], array: np.ndarray) -> int:
     return at
 
 
-def _plot(plot: Plot, tables: Collection[str]) -> dict[str, Any]:
+def _plot(plot: Plot | Panel, tables: Collection[str]) -> dict[str, Any]:
+    if isinstance(plot, Panel):
+        return {"html": plot.html, "width": plot.width}
     spec = plot.chart.to_dict()
     for key in ("$schema", "config", "width"):
         spec.pop(key, None)

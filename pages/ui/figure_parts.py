@@ -53,6 +53,19 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """Text in the place of a plot: beside one where there is room.
+
+    Args:
+        html: trusted, like the body of a figure: made of text(), meters(), sentence(), table().
+        width: least width in pixels before it moves below.
+    """
+
+    html: str
+    width: int = 280
+
+
+@dataclass(frozen=True)
 class Sweep:
     """A live table along several controls, each moved alone from where all of them stand.
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,6 +103,21 @@ def test_rows_that_no_control_can_choose_are_an_error():
         figure.build([X], {"rows": figure.Rows(frame(xs=[0.15]), ("x",))}, plots)
     with pytest.raises(ValueError, match="none of the tables"):
         figure.build([X], {"other": figure.Rows(frame(), ("x",))}, plots)
+
+
+@pytest.mark.parametrize("values", [(0.1, 0.2, 0.3), (3, 1, 2), (7,)])
+def test_each_value_of_a_control_is_found_in_any_order(values):
+    given = pd.Series([values[-1] + 1e-12, values[0], values[-1] + 0.04, np.nan])
+    last = len(values) - 1
+    assert figure_pack._index(given, values).tolist() == [last, 0, -1, -1]
+
+
+def test_a_panel_stands_among_the_plots():
+    html = figure.text("rows.word")
+    panel = figure.Panel(html, width=200)
+    made = figure.build([X], {"rows": figure.Rows(frame())}, [panel])
+    length = int.from_bytes(made.packed[:4], "little")
+    assert json.loads(made.packed[4 : 4 + length])["plots"] == [{"html": html, "width": 200}]
 
 
 def test_html_is_escaped():
