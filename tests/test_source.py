@@ -9,8 +9,11 @@ import pytest
 
 from tests.test_house import EVERYTHING, each, imports, parse
 
-UNSAFE_MODULES = {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
-UNSAFE_BUILTINS = {"eval", "exec", "compile", "__import__"}
+UNSAFE_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle"}
+UNSAFE_CALLS = {
+    *("eval", "exec", "compile", "__import__"),
+    *("torch.load", "joblib.load", "pd.read_pickle", "pandas.read_pickle"),
+}
 OWN_GENERATORS = {"default_rng", "Generator", "SeedSequence", "PCG64", "BitGenerator"}
 TORCH_DRAWS = {
     *("rand", "randn", "randint", "randperm", "normal", "multinomial", "poisson"),
@@ -36,13 +39,16 @@ def unsafe(tree: ast.Module) -> Iterator[str]:
         if name.partition(".")[0] in UNSAFE_MODULES:
             yield f"import {name}"
     for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            members = {f"{node.module}.{alias.name}" for alias in node.names}
+            yield from sorted(members & UNSAFE_CALLS)
         if isinstance(node, ast.Call):
             name = dotted(node.func)
             pickles = any(
                 keyword.arg == "allow_pickle" and ast.unparse(keyword.value) != "False"
                 for keyword in node.keywords
             )
-            if name in UNSAFE_BUILTINS | {"torch.load"} or pickles:
+            if name in UNSAFE_CALLS or pickles:
                 yield f"line {node.lineno}: {name}"
 
 
@@ -84,7 +90,13 @@ def test_nothing_draws_from_a_global_generator(path):
     "line",
     [
         *("import pickle", "from pickle import loads", "eval('1')", "exec(text)"),
-        *("torch.load(path)", "np.load(path, allow_pickle=True)", "__import__(name)"),
+        *(
+            "from torch import load",
+            "joblib.load(path)",
+            "torch.load(path)",
+            "np.load(path, allow_pickle=True)",
+            "__import__(name)",
+        ),
     ],
 )
 def test_unsafe_lines_are_found(line):
