@@ -82,9 +82,11 @@ much as that many undiscounted ones. Rewards much further away hardly count.
 )
 figure.show("strip", mdp_strip.strip_figure())
 st.markdown(
-    """
+    f"""
 γ = 0 sees the next reward only. At γ = 1 every reward counts fully, but then a world without an
-end has no finite value. Agents compute returns from the last step back:
+end has no finite value. **{mdp_strip.REWARDS.values[-1].capitalize()}** turns from a loss into a
+gain at a horizon of {mdp_strip.worth_it_from()} steps: how far an agent looks decides what it
+wants. Agents compute returns from the last step back:
 """
 )
 source.show(discounted_returns, "following = rewards[t]")

@@ -30,9 +30,11 @@ def strip_figure() -> figure.Figure:
     last = charts.Axis("t", "Step t", (-1, discounting.STEPS), ticks=ticks)
     line = charts.rules("total", last.of("horizon"), color=VERMILION, strokeDash=[6, 4])
     weight = charts.Axis("weight", "Weight γᵗ", (0, 1.05), ticks=(0, 0.5, 1))
-    reward = charts.Axis("reward", "Reward rₜ", (-0.25, 1.05), ticks=(0, 0.5, 1))
-    product = charts.Axis("contribution", "Weight × reward", (-0.25, 1.05), ticks=(0, 0.5, 1))
+    reward = charts.Axis("reward", "Reward rₜ", (-1.05, 1.05), ticks=(-1, 0, 1))
+    product = charts.Axis("contribution", "Weight × reward", (-1.05, 1.05), ticks=(-1, 0, 1))
     zero = charts.Axis("zero")
+    # One path a strip: two hundred bars would not keep up with the pointer.
+    bars = {"interpolate": "step", "opacity": 0.8}
     handle = charts.points(
         "total", last.of("horizon"), weight.of("at_horizon"), VERMILION, name="marker", size=200
     )
@@ -53,7 +55,7 @@ def strip_figure() -> figure.Figure:
             for marks, height, words in (
                 (
                     (
-                        charts.rules("steps", t, weight, GREY, y2=zero, strokeWidth=2),
+                        charts.area("steps", t, weight, zero, GREY, **bars),
                         line,
                         handle,
                     ),
@@ -61,13 +63,13 @@ def strip_figure() -> figure.Figure:
                     "The weight of every step, falling from 1; a line at the effective horizon.",
                 ),
                 (
-                    (charts.rules("steps", t, reward, GREEN, y2=zero, strokeWidth=2),),
+                    (charts.area("steps", t, reward, zero, GREEN, **bars),),
                     90,
                     "The reward of every step.",
                 ),
                 (
                     (
-                        charts.rules("steps", last, product, BLUE, y2=zero, strokeWidth=2),
+                        charts.area("steps", last, product, zero, BLUE, **bars),
                         line,
                     ),
                     120,
@@ -77,7 +79,15 @@ def strip_figure() -> figure.Figure:
         ],
         body=figure.meters(
             figure.meter("Discount γ", "total.gamma", ".3f"),
-            figure.meter("Return: the sum of the blue bars", "total.total", "+.3f"),
+            figure.meter("Return: the blue area", "total.total", "+.3f"),
             figure.meter("Share of all weight before the line", "total.within", ".1%"),
         ),
     )
+
+
+@st.cache_data(show_spinner=False)
+def worth_it_from() -> int:
+    """The shortest horizon on the slider at which paying first and earning later has a gain."""
+    _, totals = discounting.strips(HORIZON.values)
+    later = totals[totals.rewards == REWARDS.values[-1]]
+    return int(later[later.total > 0].horizon.min())

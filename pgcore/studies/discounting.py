@@ -11,10 +11,20 @@ import torch
 from pgcore.returns import discounted_returns
 
 STEPS = 200
+
+
+def _paid(*spans: tuple[range, float]) -> tuple[float, ...]:
+    rewards = [0.0] * STEPS
+    for span, reward in spans:
+        for t in span:
+            rewards[t] = reward
+    return tuple(rewards)
+
+
 REWARDS: dict[str, tuple[float, ...]] = {
-    "+1 every step": (1.0,) * STEPS,
-    "+1 at step 50 only": (0.0,) * 50 + (1.0,) + (0.0,) * (STEPS - 51),
-    "costs first, +1 later": (-0.1,) * 5 + (0.0,) * 15 + (1.0,) + (0.0,) * (STEPS - 21),
+    "+1 every step": _paid((range(STEPS), 1.0)),
+    "+1 at steps 50 to 59": _paid((range(50, 60), 1.0)),
+    "costs first, pay later": _paid((range(10), -1.0), (range(60, 80), 1.0)),
 }
 """Reward sequences, by name."""
 

@@ -47,6 +47,11 @@ class Server:
 
 
 MEASURED: tuple[Drag | Server, ...] = (
+    Drag("mdp", "step", (0.1, 0.8), (0.6, 0.15)),
+    Drag("mdp", "values", (0.1, 0.5), (0.95, 0.5), plot=1),
+    Drag("mdp", "strip", (0.1, 0.5), (0.95, 0.5)),
+    Drag("mdp", "cartpole", (0.1, 0.5), (0.9, 0.5)),
+    Server("mdp?speed=one push at a time", ".st-key-game .game", ".st-key-game .trip"),
     Drag("ppo_clip", "clip"),
     Drag("ppo_clip", "epochs", (0.1, 0.5), (0.9, 0.5)),
     Server("ppo_clip", ".st-key-six-0 button", ".st-key-six-check", (" ", " ")),

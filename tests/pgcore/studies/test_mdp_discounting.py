@@ -23,9 +23,10 @@ def test_strips_at_both_ends():
     assert len(steps) == 2 * len(study.REWARDS) * study.STEPS
     total = totals.set_index(["horizon", "rewards"])
     assert total.gamma[1].tolist() == [0, 0, 0]
-    assert total.total[1].tolist() == pytest.approx([1, 0, -0.1])
+    assert total.total[1].tolist() == pytest.approx([1, 0, -1])
     assert total.within[1].tolist() == [1, 1, 1]
     assert total.gamma[200].iloc[0] == pytest.approx(0.995)
-    assert total.total[200, "+1 at step 50 only"] == pytest.approx(0.995**50)
+    paid = sum(0.995**t for t in range(50, 60))
+    assert total.total[200, "+1 at steps 50 to 59"] == pytest.approx(paid)
     # About 1 - 1/e of the weight lies within the horizon.
     assert total.within[200].iloc[0] == pytest.approx(0.633, abs=1e-3)
