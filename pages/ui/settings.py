@@ -78,13 +78,14 @@ def _other_settings(start: TrainConfig, prefix: str) -> dict[str, Any]:
     help_of = field_help()
     changes = {}
     fields = [field for field in dataclasses.fields(start) if field.name not in _FRONT]
-    columns = st.columns(3)
-    for i, field in enumerate(fields):
-        default = getattr(start, field.name)
-        with columns[i % len(columns)]:
-            value = _widget(field.name, default, prefix + field.name, help_of[field.name])
-        if value is not None and value != default:
-            changes[field.name] = value
+    # A grid reads in order on a phone too, where columns would come one after the other.
+    with st.grid(min_column_width=220):
+        for field in fields:
+            default = getattr(start, field.name)
+            with st.container():
+                value = _widget(field.name, default, prefix + field.name, help_of[field.name])
+            if value is not None and value != default:
+                changes[field.name] = value
     return changes
 
 
@@ -97,9 +98,7 @@ def _widget(name: str, default: Any, key: str, help_text: str) -> Any:
     if hint is bool:
         value = st.toggle(label, **common)
     elif name == "hidden":
-        text = st.text_input(label, **common)
-        words = text.replace(",", " ").split()
-        value = tuple(int(word) if word.isdigit() else word for word in words)
+        value = _layers(st.text_input(label, **common))
     elif hint in (int, float):
         step = 1 if hint is int else None
         value = st.number_input(label, step=step, format=None if step else "%g", **common)
@@ -123,21 +122,17 @@ def _read_link() -> None:
         elif name in asked:
             form[name] = asked[name]
     start = TrainConfig.preset(form["preset"], form["algorithm"])
-    for field in dataclasses.fields(TrainConfig):
-        if field.name not in asked or field.name in allowed:
-            continue
-        try:
-            value = _from_text(field.name, asked[field.name])
-            # Alone first, so that one bad value does not take the others with it.
-            start.replace(**{field.name: value})
-        except ConfigError as problem:
-            problems.append(str(problem).rstrip("."))
-            continue
-        if field.name == "seed":
-            form["seed"] = value
-        else:
-            key = f"{_KEY}{form['preset']}_{form['algorithm']}_{field.name}"
-            st.session_state[key] = " ".join(map(str, value)) if field.name == "hidden" else value
+    values = {
+        field.name: _from_text(field.name, asked[field.name])
+        for field in dataclasses.fields(TrainConfig)
+        if field.name in asked and field.name not in allowed
+    }
+    for name in _invalid(start, values, problems):
+        del values[name]
+    form["seed"] = values.pop("seed", form["seed"])
+    for name, value in values.items():
+        key = f"{_KEY}{form['preset']}_{form['algorithm']}_{name}"
+        st.session_state[key] = " ".join(map(str, value)) if name == "hidden" else value
     for name, value in form.items():
         st.session_state[_KEY + name] = value
     if problems:
@@ -148,16 +143,38 @@ def _read_link() -> None:
         )
 
 
+def _invalid(start: TrainConfig, values: dict[str, Any], problems: list[str]) -> list[str]:
+    """Names of the values to leave out; some are valid only together."""
+    try:
+        start.replace(**values)
+        return []
+    except ConfigError:
+        pass
+    invalid = []
+    for name, value in values.items():
+        # Alone, so that one bad value does not take the others with it.
+        try:
+            start.replace(**{name: value})
+        except ConfigError as problem:
+            problems.append(str(problem).rstrip("."))
+            invalid.append(name)
+    return invalid
+
+
+def _layers(text: str) -> tuple[int | str, ...]:
+    words = text[:40].replace(",", " ").split()
+    return tuple(int(word) if word.isdecimal() else word for word in words)
+
+
 def _from_text(name: str, text: str) -> Any:
     if name == "hidden":
-        words = text.replace(",", " ").split()
-        return tuple(int(word) if word.isdigit() else word for word in words)
+        return _layers(text)
     hint = get_type_hints(TrainConfig)[name]
     if hint in (int, float, bool):
         try:
             value = json.loads(text)
-        except ValueError:
-            return text
+        except (ValueError, RecursionError):
+            return text[:40]
         return float(value) if hint is float and isinstance(value, int) else value
     return text
 
