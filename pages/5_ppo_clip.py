@@ -75,8 +75,8 @@ st.subheader("Why the min, and what else one could do")
 st.markdown(
     f"""
 Without the min, the clip is flat on **both** sides: a sample that went the wrong way is lost.
-Without the clip, there is no end. A **KL penalty** has no flat part at all: it subtracts β times an
-estimate of the KL divergence, the distance between the old and the new policy. ε is
+Without the clip, there is no end. A **KL penalty** has no flat part: it subtracts β times an
+estimate of the KL divergence, a measure of how far the new policy is from the old one. ε is
 {one.EPS.default} from here on.
 """
 )
@@ -130,8 +130,8 @@ predict.ask(
         ),
         Option(
             "At most 30%",
-            "Those outside on the side that their advantage points to. If the updates went "
-            "everywhere, that is about half; after many epochs, nearly all.",
+            "Those outside on the side that their advantage points to. If the ratios moved "
+            "at random, that is about half; after many epochs, nearly all.",
             right=True,
         ),
         Option(

@@ -42,12 +42,18 @@ def build(
     """
     by_name = {control.name: control for control in controls}
     blocks: list[bytes] = []
-    header = {
-        "controls": [_describe(control) for control in controls],
-        "tables": {name: pack_table(name, rows, by_name, blocks) for name, rows in tables.items()},
+    shown = {
         "plots": [_plot(plot, {*tables, *live}) for plot in plots],
         "top": top,
         "body": body,
+    }
+    mentioned = json.dumps(shown)
+    header = shown | {
+        "controls": [_describe(control) for control in controls],
+        "tables": {
+            name: pack_table(name, rows, by_name, blocks, mentioned)
+            for name, rows in tables.items()
+        },
         "vega": _vega(),
     }
     packed = b"".join(blocks)
@@ -79,9 +85,17 @@ def _describe(control: Control) -> dict[str, Any]:
 
 
 def pack_table(
-    name: str, rows: Rows | Sweep, controls: Mapping[str, Control], blocks: list[bytes]
+    name: str,
+    rows: Rows | Sweep,
+    controls: Mapping[str, Control],
+    blocks: list[bytes],
+    mentioned: str = "",
 ) -> dict[str, Any]:
-    """Sort by the controls, note where each position's rows begin, append the columns as bytes."""
+    """Sort by the controls, note where each position's rows begin, append the columns as bytes.
+
+    A column that only chooses rows is left out where the figure's charts and texts never mention
+    it: the position says the same.
+    """
     if isinstance(rows, Sweep):
         return _pack_sweep(rows, controls, blocks)
     frame, sizes, cell = rows.frame, [], np.zeros(len(rows.frame), dtype=np.int64)
@@ -95,6 +109,8 @@ def pack_table(
             raise ValueError(f"table {name}: {column} has {stray!r}, which the control has not.")
         cell = cell * len(values) + index
         sizes.append(len(values))
+    if mentioned:
+        frame = frame.drop(columns=[column for column in rows.by if column not in mentioned])
     return {"by": rows.by, "sizes": sizes} | _pack_columns(frame, cell, math.prod(sizes), blocks)
 
 
@@ -150,8 +166,13 @@ def _index(column: pd.Series, values: tuple[Any, ...]) -> np.ndarray:
 
 
 def _append(blocks: list[bytes], array: np.ndarray) -> int:
-    at = sum(map(len, blocks))
-    blocks.append(array.tobytes())
+    """Where the array's bytes are among the blocks; equal columns of two tables are sent once."""
+    block, at = array.tobytes(), 0
+    for each in blocks:
+        if each == block:
+            return at
+        at += len(each)
+    blocks.append(block)
     return at
 
 

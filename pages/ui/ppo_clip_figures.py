@@ -101,11 +101,10 @@ def objective() -> Figure:
     )
 
 
-# Tables of lines are reversed, so that PPO's is painted last, over those that it agrees with.
 FOUR = Color(
     "name",
-    {"PPO clip": BLUE, "no clip": GREY, "clip without min": VERMILION, "KL penalty": GREEN},
-    dashes=([], [8, 5], [2, 3], [12, 3, 2, 3]),
+    {"no clip": GREY, "clip without min": VERMILION, "KL penalty": GREEN, "PPO clip": BLUE},
+    dashes=([8, 5], [2, 3], [12, 3, 2, 3], []),
 )
 
 
@@ -132,7 +131,7 @@ def compare() -> Figure:
     return build(
         [SIGN, AT, BETA],
         {
-            "rows": Rows(rows[::-1], ("sign", "beta")),
+            "rows": Rows(rows, ("sign", "beta")),
             "here": Rows(here, ("sign", "beta", "at")),
             "edges": Rows(edges),
         },

@@ -45,8 +45,9 @@ def epochs() -> Figure:
     )
     rows = rows.rename(columns={"push": "gradient"})
     rows["push"] = rows["advantage"].map(SIGNS)
+    own = ["epoch", "ratio", "gradient", "words", "place"]
     settings = ("rate", "optimizer", "share", "push")
-    clip = rows[rows["name"] == "PPO clip"]
+    clip = rows.loc[rows["name"] == ppo_clip.PPO, [*settings, *own]]
     clip = clip.assign(tone=np.where(clip["place"] == ppo_clip.PLACES[1], "good", "bad"))
     columns = [*settings, "epoch", "name", "ratio", "gradient", "prob"]
     x = Axis("epoch", "Epoch", (0, EPOCH.values[-1]))
@@ -80,7 +81,7 @@ def epochs() -> Figure:
     return build(
         [PUSH, optimizer, EPOCH, RATE, SHARE],
         {
-            "paths": Rows(rows[columns][::-1], settings),
+            "paths": Rows(rows[columns], settings),
             "here": Rows(clip, (*settings, "epoch")),
             "all": Rows(rows[columns], (*settings, "epoch")),
             "edges": Rows(edge),

@@ -150,8 +150,8 @@ def six_cases(clip_eps: float) -> pd.DataFrame:
 
 Objective = Callable[[Tensor, Tensor, Tensor, float, float], Tensor]
 
+PPO = "PPO clip"
 OBJECTIVES: dict[str, Objective] = {
-    "PPO clip": lambda new, old, adv, eps, beta: clipped_surrogate(new, old, adv, eps).objective,
     "no clip": lambda new, old, adv, eps, beta: clipped_surrogate(new, old, adv, eps).unclipped,
     "clip without min": lambda new, old, adv, eps, beta: (
         clipped_surrogate(new, old, adv, eps).clipped
@@ -160,6 +160,7 @@ OBJECTIVES: dict[str, Objective] = {
         clipped_surrogate(new, old, adv, eps).unclipped
         - beta * torch.vmap(approx_kl)((new - old).flatten()).reshape(new.shape)
     ),
+    PPO: lambda new, old, adv, eps, beta: clipped_surrogate(new, old, adv, eps).objective,
 }
 """Name -> f(log_probs, old_log_probs, advantages, clip_eps, beta): one number a sample.
 

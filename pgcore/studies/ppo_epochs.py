@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pgcore.losses import clipped_surrogate
-from pgcore.studies.ppo_clip import OBJECTIVES, PLACES, place
+from pgcore.studies.ppo_clip import OBJECTIVES, PLACES, PPO, place
 
 N_ACTIONS = 3
 NEIGHBOUR_ADVANTAGE = 0.5
@@ -50,7 +50,7 @@ def paths(
         Frame of one row for each setting, epoch (0 to n_epochs) and name: rate, optimizer,
         share, advantage, epoch, name; ratio and prob of the state's action; push (gradient of the
         sample's own objective by its log-probability, autograd); neighbour (its ratio); place;
-        words: why the ratio of "PPO clip" is where it is (empty for the others).
+        words: why the ratio of PPO is where it is (empty for the others).
     """
     names = list(OBJECTIVES)
     settings = torch.cartesian_prod(
@@ -69,7 +69,7 @@ def paths(
     frame[["share", "advantage"]] = settings.numpy()[frame.pop("setting")]
     ratio = torch.tensor(frame["ratio"].to_numpy())
     frame["place"] = np.array(PLACES)[place(ratio, clip_eps)]
-    clipped = frame["name"] == names[0]
+    clipped = frame["name"] == PPO
     frame["words"] = ""
     frame.loc[clipped, "words"] = _why(frame[clipped])
     return frame

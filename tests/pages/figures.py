@@ -115,13 +115,14 @@ def rows(sent: dict[str, Any], table: str, **values: Any) -> list[dict[str, Any]
     """
     live = sent["live"]["tables"]
     about, base = (live[table], sent["size"]) if table in live else (sent["tables"][table], 0)
-    cell = 0
+    cell, chosen = 0, {}
     for name, size in zip(about["by"], about["sizes"], strict=True):
         control = next(each for each in sent["controls"] if each["name"] == name)
         index = sent["start"][name]
         if name in values:
             index = control["keys"].index(str(values[name]))
         cell = cell * size + index
+        chosen[name] = control["values"][index]
     if "along" in about:
         ((name, value),) = values.items() or [(about["along"][0], None)]
         control = next(each for each in sent["controls"] if each["name"] == name)
@@ -134,4 +135,5 @@ def rows(sent: dict[str, Any], table: str, **values: Any) -> list[dict[str, Any]
         part = array[begins[cell] : begins[cell + 1]]
         words = packed.get("words")
         columns[column] = [words[int(i)] for i in part] if words else part.tolist()
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    found = zip(*columns.values(), strict=True)
+    return [chosen | dict(zip(columns, row, strict=True)) for row in found]
