@@ -179,7 +179,7 @@ class Game {
   }
 
   draw() {
-    const [position, , angle] = this.data.states.subarray(4 * this.row(), 4 * this.row() + 4);
+    const [position, angle] = this.data.states.subarray(2 * this.row(), 2 * this.row() + 2);
     this.parts.cart.setAttribute("transform", `translate(${position} 0)`);
     this.parts.pole.setAttribute("transform", `rotate(${(angle * 180) / Math.PI})`);
     const way = this.push === 1 ? 1 : -1;

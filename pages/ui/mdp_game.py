@@ -91,7 +91,8 @@ def _nothing() -> None:
 
 def _sent(play: Play, slowdown: int) -> dict[str, Any]:
     attempt = play.attempt
-    ahead = np.concatenate([attempt.state[None], attempt.states]).astype("<f4")
+    # What is drawn: position and angle, first here, then after each sequence of pushes.
+    ahead = np.concatenate([attempt.state[None], attempt.states])[:, [0, 2]].astype("<f4")
     _, (left, right, bottom, top) = picture()
     return {
         "number": play.number,
