@@ -85,7 +85,7 @@ def pages() -> list[st.Page]:
     return [chapter.page() for chapter in CHAPTERS if chapter.exists]
 
 
-def _insist_on_app() -> None:
+def insist_on_app() -> None:
     """Run app.py around this page.
 
     A server's very first visitor, where the link leads to a page, would get that file alone: until
@@ -105,7 +105,7 @@ def _position(file: str) -> int:
 
 def head(file: str) -> None:
     """Title and question. Call with __file__, first thing: it also loads torch, once a process."""
-    _insist_on_app()
+    insist_on_app()
     chapter = CHAPTERS[_position(file)]
     st.title(f"{chapter.number} · {chapter.title}")
     st.markdown(f"##### {chapter.question}")
