@@ -29,21 +29,6 @@ function embedder(file) {
   return import(new URL(file, new URL("./", app))).then((module) => Object.values(module)[0]());
 }
 
-const FORMATS = {
-  f: (value, digits) => value.toFixed(digits),
-  "%": (value, digits) => (100 * value).toFixed(digits) + "%",
-  e: (value, digits) => value.toExponential(digits),
-};
-
-function shown(value, format) {
-  if (typeof value === "string" || !format) return String(value ?? "");
-  if (!Number.isFinite(value)) return "–";
-  const [, plus, digits, kind] = format.match(/^(\+?)\.(\d+)([f%e])$/);
-  const text = FORMATS[kind](value, Number(digits));
-  if (Number.parseFloat(text) === 0) return text.replace("-", "");
-  return (plus && value > 0 ? "+" : "") + text.replace("-", "−");
-}
-
 class Figure {
   constructor(parent) {
     this.parent = parent;
@@ -262,15 +247,18 @@ class Figure {
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
 
+  // At once, and then no oftener than every 150 ms: a held arrow key must not flood the server.
   settle() {
     clearTimeout(this.timer);
+    const wait = Math.max(0, (this.settled ?? -150) + 150 - performance.now());
     this.timer = setTimeout(() => {
+      this.settled = performance.now();
       const now = JSON.stringify(this.state);
       if (now === this.reported) return;
       this.reported = now;
       this.writeUrl();
       this.report({ ...this.state });
-    }, 150);
+    }, wait);
   }
 
   finalize() {
@@ -287,187 +275,4 @@ class Figure {
     this.finalize();
     mounted.delete(this.parent);
   }
-}
-
-function make(tag, className, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  element.className = className;
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function slider(control, figure) {
-  const last = control.keys.length - 1;
-  const input = make("input", "", {
-    type: "range", min: 0, max: last, step: 1, "aria-label": control.label, name: control.name,
-  });
-  const value = make("span", "value", { "aria-hidden": "true" });
-  const track = make("div", "track", {}, value, input);
-  const ends = make("div", "ends", { "aria-hidden": "true" });
-  ends.append(make("span", "", {}, control.labels[0]), make("span", "", {}, control.labels[last]));
-  track.append(ends);
-  const head = make("div", "head", {}, make("span", "label", {}, control.label));
-  const box = make("div", "control", { "data-control": control.name }, head, track);
-  if (control.help) box.append(make("div", "help", {}, control.help));
-  input.addEventListener("input", () => figure.set(control.name, Number(input.value), false));
-  input.addEventListener("change", () => figure.settle());
-  const buttons = make("div", "buttons");
-  if (control.steps) buttons.append(stepper(control, figure, -1));
-  if (control.play) buttons.append(player(control, figure, last));
-  if (control.steps) buttons.append(stepper(control, figure, 1));
-  head.append(buttons);
-  const sync = () => {
-    const index = figure.state[control.name];
-    input.value = index;
-    value.textContent = control.labels[index];
-    input.setAttribute("aria-valuetext", control.labels[index]);
-    track.style.setProperty("--at", last ? index / last : 0);
-  };
-  return [box, sync];
-}
-
-function stepper(control, figure, by) {
-  const [sign, label] = by < 0 ? ["‹", "One step back"] : ["›", "One step forward"];
-  const button = make("button", "play step", { type: "button", "aria-label": label, title: label }, sign);
-  button.addEventListener("click", () => {
-    const index = figure.state[control.name] + by;
-    if (index >= 0 && index < control.keys.length) figure.set(control.name, index);
-  });
-  return button;
-}
-
-function player(control, figure, last) {
-  const button = make("button", "play", { type: "button" }, "Play");
-  const stop = () => {
-    clearInterval(figure.film);
-    figure.film = undefined;
-    button.textContent = "Play";
-    figure.settle();
-  };
-  button.addEventListener("click", () => {
-    if (figure.film) return stop();
-    if (figure.state[control.name] === last) figure.set(control.name, 0, false);
-    button.textContent = "Pause";
-    figure.film = setInterval(() => {
-      if (figure.state[control.name] >= last) return stop();
-      figure.set(control.name, figure.state[control.name] + 1, false);
-    }, Math.max(60, 4000 / last));
-  });
-  return button;
-}
-
-function choice(control, figure) {
-  const group = make("div", "choices", { role: "radiogroup", "aria-label": control.label });
-  const name = `${control.name}-${Math.random()}`;
-  const inputs = control.keys.map((key, i) => {
-    const input = make("input", "", { type: "radio", name, value: key });
-    input.addEventListener("change", () => figure.set(control.name, i));
-    group.append(make("label", "", {}, input, make("span", "", {}, control.labels[i])));
-    return input;
-  });
-  const head = make("div", "head", {}, make("span", "label", {}, control.label));
-  const box = make("div", "control wide", { "data-control": control.name }, head, group);
-  if (control.help) box.append(make("div", "help", {}, control.help));
-  return [box, () => (inputs[figure.state[control.name]].checked = true)];
-}
-
-// The pointer on a plot: the value under it, or a column of the mark under it.
-function follow(figure, { view, plot, box }) {
-  const channels = Object.entries(plot.drag);
-  if (!channels.length && !Object.keys(plot.pick).length) return;
-  box.classList.add(plot.drag.y ? "drag-xy" : plot.drag.x ? "drag-x" : "pick");
-  let down = false;
-  let row;
-  const put = (name, wanted) => {
-    const control = figure.controls.find((each) => each.name === name);
-    let index = control.keys.indexOf(String(wanted));
-    if (index < 0 && typeof wanted === "number") index = nearest(control.values, wanted);
-    if (index >= 0) figure.set(name, index, false);
-  };
-  const move = (event) => {
-    const area = box.querySelector("svg").getBoundingClientRect();
-    const [left, top] = view.origin();
-    const at = { x: event.clientX - area.left - left, y: event.clientY - area.top - top };
-    for (const [channel, target] of channels) {
-      if (typeof target !== "string") row ??= target[invert(view.scale("y"), at.y)];
-      const name = typeof target === "string" ? target : row;
-      const wanted = invert(view.scale(channel), at[channel]);
-      if (name && wanted !== undefined) put(name, wanted);
-    }
-    const under = box.getRootNode().elementFromPoint(event.clientX, event.clientY);
-    const datum = under?.__data__?.datum;
-    for (const [name, column] of Object.entries(plot.pick)) {
-      if (datum && column in datum) put(name, datum[column]);
-    }
-  };
-  box.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    down = true;
-    row = undefined;
-    box.setPointerCapture(event.pointerId);
-    move(event);
-  });
-  box.addEventListener("pointermove", (event) => (down || plot.hover) && move(event));
-  const end = () => {
-    if (down || plot.hover) figure.settle();
-    down = false;
-  };
-  for (const kind of ["pointerup", "pointercancel", "pointerleave"]) box.addEventListener(kind, end);
-}
-
-function invert(scale, at) {
-  if (scale.invert) return scale.invert(at);
-  const middle = (value) => Math.abs(scale(value) + scale.bandwidth() / 2 - at);
-  return scale.domain().reduce((best, value) => (middle(value) < middle(best) ? value : best));
-}
-
-function nearest(values, wanted) {
-  let best = 0;
-  values.forEach((value, i) => {
-    if (Math.abs(value - wanted) < Math.abs(values[best] - wanted)) best = i;
-  });
-  return best;
-}
-
-function fill(list, rows) {
-  const columns = JSON.parse(list.dataset.columns);
-  const { link } = list.dataset;
-  const body = rows[list.dataset.rows].map((row) => {
-    const line = document.createElement("tr");
-    for (const [column, format] of columns) {
-      line.append(make("td", format ? "number" : "", {}, shown(row[column], format)));
-    }
-    if (link) {
-      line.dataset.set = `${link}=${typeof row[link] === "number" ? Number(row[link].toPrecision(6)) : row[link]}`;
-      line.tabIndex = 0;
-    }
-    return line;
-  });
-  list.tBodies[0].replaceChildren(...body);
-}
-
-// Streamlit's colours and type, for Vega.
-function vegaConfig(style, narrow) {
-  const read = (name) => style.getPropertyValue(`--st-${name}`).trim();
-  const [text, font] = [read("text-color"), read("font")];
-  const grid = read("border-color-light") || read("border-color");
-  const words = { labelColor: text, titleColor: text, labelFontSize: 13, titleFontSize: 14, titleFontWeight: 500 };
-  return {
-    background: "transparent",
-    font,
-    padding: { left: 2, right: 12, top: 8, bottom: 2 },
-    view: { stroke: null },
-    aria: false,
-    axis: { ...words, gridColor: grid, domain: false, ticks: false, labelPadding: 6, titlePadding: 8 },
-    axisY: { titleAngle: 0, titleAlign: "left", titleAnchor: "end", titleX: 4, titleY: -10, titleBaseline: "bottom", minExtent: 36 },
-    axisX: { labelFlush: false },
-    legend: { ...words, symbolStrokeWidth: 3, symbolSize: 180, labelLimit: 400, offset: 30, ...(narrow ? { columns: 2 } : {}) },
-    title: { color: text, font },
-    text: { color: text, font },
-    rule: { color: text },
-    line: { color: text },
-    point: { color: text },
-    range: { category: read("chart-categorical-colors").split(",") },
-  };
 }

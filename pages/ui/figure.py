@@ -52,7 +52,7 @@ _component = st.components.v2.component(
     "pgcore_figure",
     html='<div class="figure"></div>',
     css=(_HERE / "figure.css").read_text(),
-    js=(_HERE / "figure.js").read_text(),
+    js="\n".join((_HERE / f"figure{part}.js").read_text() for part in ("", "_inputs", "_marks")),
 )
 
 
