@@ -86,11 +86,6 @@ predict.ask(
             "There the level of the rewards is all noise. Zero and twice the optimum are equally "
             "bad: a parabola is symmetric.",
         ),
-        Option(
-            f"At {best}, the best reward",
-            "Then C is left alone and the others are pushed down: the same mean, but A and B, the "
-            "noisy ones, have large weights.",
-        ),
     ],
 )
 source.show(baselines.estimates, "weights = problem.rewards")
@@ -118,10 +113,6 @@ predict.ask(
             "Nothing: the expected gradient is zero too",
             "What was taken off each action is exactly what made one better than another.",
             right=True,
-        ),
-        Option(
-            "The opposite",
-            "Beyond c = 1 the mean would turn around; at c = 1 it has just vanished.",
         ),
     ],
 )

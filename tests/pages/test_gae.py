@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from pages.ui import source
 from pgcore.returns import gae
 from pgcore.studies import gae_windows
 from tests.conftest import assert_no_exception, wait_idle
@@ -91,6 +92,11 @@ def test_a_link_reproduces():
     assert here["t"] == 26 and here["advantage"] == pytest.approx(here["delta"])
     assert "unnoticed" in figures.rows(ends, "verdict")[0]["words"]
     assert figures.rows(bias, "best")[0]["lam_bias"] == 0
+
+
+def test_a_word_that_left_the_source_is_said():
+    with pytest.raises(ValueError, match=r"returns.py, line .* has no deltaz"):
+        source.linked_words(gae, {"deltas": "term=TD error", "deltaz": "term=TD error"})
 
 
 @pytest.mark.browser
