@@ -34,10 +34,8 @@ values = figure.show(
 )
 logits = tuple(values[control.name] for control in log_probs_policy.logits_of(n_actions))
 temperature = values[log_probs_policy.TEMPERATURE.name]
-st.latex(
-    r"\pi(a) = \frac{e^{z_a / T}}{\sum_b e^{z_b / T}} \qquad "
-    r"\ln \pi(a) = \frac{z_a}{T} - \ln \sum_b e^{z_b / T}"
-)
+st.latex(r"\pi(a) = \frac{e^{z_a / T}}{\sum_b e^{z_b / T}}")
+st.latex(r"\ln \pi(a) = \frac{z_a}{T} - \ln \sum_b e^{z_b / T}")
 source.show(log_probs.policy, "Categorical(logits=")
 
 st.markdown(
@@ -92,10 +90,8 @@ figure.show(
     live=log_probs_figures.live_gradient(logits, temperature),
 )
 source.show(log_probs.grad_log_prob, "log_prob(torch.tensor(action))")
-st.markdown(
-    "In training the same `log_prob` gives the log-probability of the actions that were sampled:"
-)
-source.show(Trainer._gradient_step, "distribution.log_prob(batch.actions)", docstring=False)
+with st.expander("The line that does it in training, for every sampled action"):
+    source.show(Trainer._gradient_step, "distribution.log_prob(batch.actions)", docstring=False)
 
 st.markdown(
     """
@@ -121,7 +117,7 @@ breaks where both are tiny: in coarse steps first, then ∞ or 0, at last 0/0.
 )
 figure.show("ratio", log_probs_limits.ratio())
 st.caption(
-    f"A choice between two equal actions has ln B = {math.log(0.5):.1f}: there both ways agree. It "
+    f"A choice between two equal actions has ln B = −{math.log(2):.1f}: there both ways agree. It "
     "takes two logits 100 apart to get to ln B = −100, or the product of a long episode. Even the "
     f"good way ends at a difference of {math.log(float32.LARGEST_FLOAT32):.1f}: exp overflows."
 )

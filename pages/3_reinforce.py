@@ -38,15 +38,13 @@ The policy here is one softmax, the same in every state, so that all pushes meet
 network does this for every state at once. Agents step with Adam; this is plain gradient descent.
 """
     )
+    predict.ask(*questions.ALL_POSITIVE)
 with right:
     figure.show("update", reinforce_figures.trajectory(steps))
 
-predict.ask(*questions.ALL_POSITIVE)
 st.markdown("The loss is the mean of the table's last column. Its gradient is all that matters.")
-st.latex(
-    r"L = -\frac1T \sum_t \ln \pi(a_t \mid s_t)\, R_t \qquad "
-    r"R_t = r_t + \gamma\,(1 - \mathrm{done}_t)\, R_{t+1}"
-)
+st.latex(r"L = -\frac1T \sum_t \ln \pi(a_t \mid s_t)\, R_t")
+st.latex(r"R_t = r_t + \gamma\,(1 - \mathrm{done}_t)\, R_{t+1}")
 tabs = st.tabs(["The loss", "The returns", "The agent"])
 with tabs[0]:
     source.show(policy_gradient_loss, "return -(log_probs * weights)")
@@ -65,10 +63,8 @@ the logits, and ∇π = π ∇ ln π turns the sum into an average over the poli
 **score-function estimator** (the *score* is ∇ ln π).
 """
 )
-st.latex(
-    r"J = \sum_a \pi(a)\, \mu_a \qquad \nabla J = \sum_a \pi(a)\, \mu_a\, \nabla \ln \pi(a) = "
-    r"\mathbb{E}_{a \sim \pi}\big[\, r\, \nabla \ln \pi(a)\, \big]"
-)
+st.latex(r"\nabla J = \nabla \sum_a \pi(a)\, \mu_a = \sum_a \pi(a)\, \mu_a\, \nabla \ln \pi(a)")
+st.latex(r"\phantom{\nabla J} = \mathbb{E}_{a \sim \pi}\big[\, r\, \nabla \ln \pi(a)\, \big]")
 st.markdown(
     """
 The gradient of −L is such an average, so making the loss smaller climbs J. It must be an average

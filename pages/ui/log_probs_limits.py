@@ -31,6 +31,11 @@ OUTCOMES = {
 }
 
 
+def minus(text: str) -> str:
+    """With the typographic minus that the figures use."""
+    return text.replace("-", "−")
+
+
 @st.cache_data(show_spinner=False)
 def coin() -> figure.Figure:
     """ln p and the entropy of a coin, against p."""
@@ -74,11 +79,11 @@ def underflow() -> figure.Figure:
         gradients.append({"each": prob, "naive": f"{naive:.1f}", "stable": f"{stable:.1f}"})
     frame = pd.concat(curves).rename(columns={"step": "steps"})
     read = frame[frame.steps.isin(STEPS.values)].copy()
-    read["product"] = [f"{value:.3g}" for value in read["product"]]
-    read["naive"] = [f"{value:.2f}" for value in read.log_of_product]
+    read["product"] = [minus(f"{value:.3g}") for value in read["product"]]
+    read["naive"] = [minus(f"{value:.2f}") for value in read.log_of_product]
     frame["log_of_product"] = frame.log_of_product.replace(-np.inf, np.nan)
     floor = pd.DataFrame({"floor": [math.log(float32.SMALLEST_FLOAT32)]})
-    lowest = f"{floor.floor[0]:.1f}".replace("-", "−")
+    lowest = minus(f"{floor.floor[0]:.1f}")
     floor["words"] = f"ln of the smallest float32 above 0: {lowest}"
     floor["steps"] = max(STEPS.values)
     x = charts.Axis("steps", STEPS.label, (0, max(STEPS.values) + 10))
@@ -125,7 +130,7 @@ def ratio() -> figure.Figure:
     frame["relative"] = (frame.naive / frame.stable).replace(np.inf, np.nan)
     frame["one"], frame["low"], frame["high"] = 1.0, -0.35, -0.15
     frame["next"] = frame.log_b - 0.25
-    frame["naive_words"] = [f"{value:.4g}" for value in frame.naive]
+    frame["naive_words"] = [minus(f"{value:.4g}") for value in frame.naive]
     x = charts.Axis("log_b", "ln B", (-110, -75), reverse=True)
     y = charts.Axis("relative", "Naive ratio as a multiple of the right one", (-0.4, 2))
     color = charts.Color("outcome", OUTCOMES)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+from pages.ui.log_probs_limits import minus
 from pages.ui.predict import Option
 from pgcore.studies import float32
 
-_LN_HALF = f"{math.log(0.5):.3f}".replace("-", "−")
+_LN_HALF = minus(f"{math.log(0.5):.3f}")
 _FACTORS = int((float32.underflow(0.5)["product"] == 0).idxmax()) + 1
-_SMALLEST = f"{float32.SMALLEST_FLOAT32:.1e}".replace("-", "−")
-_TRUTH = f"{0.5**500:.0e}".replace("-", "−")
+_SMALLEST = minus(f"{float32.SMALLEST_FLOAT32:.1e}")
+_TRUTH = minus(f"{0.5**500:.0e}")
 
 SHIFT = (
     "shift",

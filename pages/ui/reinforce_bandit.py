@@ -89,7 +89,7 @@ def weightings() -> figure.Figure:
     wide = spreads.pivot(index="horizon", columns="weighting", values="spread").reset_index()
     wide = wide.rename(columns={full: "full", to_go: "to_go"})
     wide["samples"] = (wide.full / wide.to_go) ** 2
-    x = charts.Axis("horizon", HORIZON.label, (1, max(HORIZON.values)))
+    x = charts.Axis("horizon", HORIZON.label, (0, max(HORIZON.values) + 1))
     y = charts.Axis("spread", "Spread of the estimates", (0, 3))
     color = charts.Color("weighting", WEIGHTING_COLORS)
     lines = charts.layers(
@@ -109,9 +109,9 @@ def weightings() -> figure.Figure:
             "wide": figure.Rows(wide, ("horizon",)),
         },
         [
-            figure.Plot(_arrow_chart("full", 3.0, "Full return: "), f"Gradients as arrows, {full}"),
+            figure.Plot(_arrow_chart("full", 2.0, "Full return: "), f"Gradients as arrows, {full}"),
             figure.Plot(
-                _arrow_chart("to_go", 3.0, "Reward-to-go: "), f"Gradients as arrows, {to_go}"
+                _arrow_chart("to_go", 2.0, "Reward-to-go: "), f"Gradients as arrows, {to_go}"
             ),
             figure.Plot(
                 lines,

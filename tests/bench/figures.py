@@ -52,6 +52,14 @@ MEASURED: tuple[Drag | Server, ...] = (
     Drag("mdp", "strip", (0.1, 0.5), (0.95, 0.5)),
     Drag("mdp", "cartpole", (0.1, 0.5), (0.9, 0.5)),
     Server("mdp?speed=one push at a time", ".st-key-game .game", ".st-key-game .trip"),
+    Drag("log_probs", "policy-3", (0.3, 0.15), (0.9, 0.15)),
+    Drag("log_probs", "coin"),
+    Drag("log_probs", "underflow", (0.2, 0.5), (0.9, 0.5)),
+    Server(
+        "log_probs", '.st-key-policy-3 [data-control="za"] input', ".st-key-samples-3 .plots"
+    ),
+    Drag("reinforce", "update", (0.15, 0.5), (0.95, 0.5), plot=2),
+    Drag("reinforce", "estimator", (0.15, 0.5), (0.95, 0.5), plot=1),
     Drag("ppo_clip", "clip"),
     Drag("ppo_clip", "epochs", (0.1, 0.5), (0.9, 0.5)),
     Server("ppo_clip", ".st-key-six-0 button", ".st-key-six-check", (" ", " ")),
