@@ -16,6 +16,12 @@ page = st.navigation(
             st.Page(
                 "pages/7_train.py", title="Train", icon=":material/play_circle:", url_path="train"
             ),
+            st.Page(
+                "pages/8_inside_an_update.py",
+                title="Inside an update",
+                icon=":material/zoom_in:",
+                url_path="inside_an_update",
+            ),
         ],
         "Practice": [
             st.Page("pages/10_quiz.py", title="Quiz", icon=":material/quiz:", url_path="quiz"),

@@ -193,6 +193,11 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def scientific(value: float) -> str:
+    """A small number with its sign, as the page prints it: +1.25e-03, and 0 for exactly 0."""
+    return f"{value:+.2e}".replace("-", "−") if value else "0"
+
+
 def _meter_columns(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return recording.ratio, recording.clip_active, recording.objective
 

@@ -13,7 +13,9 @@ from pgcore.environments import RENDERING, make_for_rendering
 from pgcore.recording import Recording
 from pgcore.studies import cartpole, cartpole_state, update
 
-FRAME_HEIGHT = 200
+AFTER = "after the update"
+"""What path says of its last point."""
+FRAME_HEIGHT = 250
 
 
 def history(recording: Recording, row: int) -> pd.DataFrame:
@@ -33,9 +35,10 @@ def history(recording: Recording, row: int) -> pd.DataFrame:
     )
     own["words"] = [why(sample, recording) for _, sample in own.iterrows()]
     own["tone"] = np.select([own.gradient == 0, own.pulled_back], ["bad", "neutral"], "good")
-    now = pd.DataFrame({"step": np.arange(1, int(recording.step[-1]) + 2)})
+    now = np.arange(1, int(recording.step[-1]) + 2)
+    latest = np.searchsorted(own["step"], now, side="right") - 1
     own = own.rename(columns={"step": "used"})
-    both = pd.merge_asof(now, own, left_on="step", right_on="used")
+    both = own.reindex(latest).reset_index(drop=True).assign(step=now)
     waiting = both["used"].isna()
     both.loc[waiting, "words"] = (
         f"Not used yet: its first minibatch is gradient step {own['used'].iloc[0]}."
@@ -97,9 +100,17 @@ def path(recording: Recording, row: int) -> pd.DataFrame:
     end = {
         "epoch": int(own["epoch"].iloc[-1]) + 1,
         "ratio": final.ratio[int(np.searchsorted(rows, row))].item(),
-        "effect": "after the update",
+        "effect": AFTER,
     }
     return pd.concat([own[["epoch", "ratio", "effect"]], pd.DataFrame([end])], ignore_index=True)
+
+
+def picture_aspect(env_id: str) -> float:
+    """Width over height of picture(); 0 where there is none."""
+    if env_id == cartpole.ENV_ID:
+        _, (left, right, bottom, top) = cartpole_state.picture()
+        return (right - left) / (top - bottom)
+    return 1.0 if env_id == "Acrobot-v1" else 0.0
 
 
 def picture(recording: Recording, row: int) -> str | None:

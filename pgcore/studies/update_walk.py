@@ -138,11 +138,11 @@ def walk(recording: Recording, row: int, step: int) -> pd.DataFrame:
             else "the clipped product does not change with it"
             if sample.clip_active
             else "the advantage is zero",
-            _scientific(sample.gradient),
+            update.scientific(sample.gradient),
         ),
         (
-            f"{_scientific(sample.gradient)} × (onehot − π){bonus}",
-            _vector(recording.logits_gradient[k], _scientific),
+            f"{update.scientific(sample.gradient)} × (onehot − π){bonus}",
+            _vector(recording.logits_gradient[k], update.scientific),
         ),
     ]
     frame = pd.DataFrame(steps, columns=["how", "value"])
@@ -151,10 +151,6 @@ def walk(recording: Recording, row: int, step: int) -> pd.DataFrame:
 
 def _number(value: float) -> str:
     return update.signed(value, 4)
-
-
-def _scientific(value: float) -> str:
-    return f"{value:+.2e}".replace("-", "−") if value else "0"
 
 
 def _vector(values: Any, form: Callable[[float], str] = _number) -> str:
