@@ -57,20 +57,22 @@ def global_draws(tree: ast.Module) -> Iterator[str]:
     for name in imports(tree):
         if name.partition(".")[0] == "random":
             yield "import random"
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    own = {id(node.value) for node in attributes if node.attr in OWN_GENERATORS}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             name = dotted(node)
             head, _, last = name.rpartition(".")
-            if head in {"np.random", "numpy.random"} and last not in OWN_GENERATORS:
+            if name in {"np.random", "numpy.random"} and id(node) not in own:
                 yield f"line {node.lineno}: {name}"
             if head in {"torch", "torch.random", "torch.cuda"} and last in {"manual_seed", "seed"}:
                 yield f"line {node.lineno}: {name}"
         if isinstance(node, ast.Call):
             name = dotted(node.func)
             last = getattr(node.func, "attr", name)
-            own = {"generator", "rng"} & {keyword.arg for keyword in node.keywords}
+            given = {"generator", "rng"} & {keyword.arg for keyword in node.keywords}
             draws = last in METHODS_THAT_DRAW or name in {f"torch.{draw}" for draw in TORCH_DRAWS}
-            if draws and not own:
+            if draws and not given:
                 yield f"line {node.lineno}: {last}() without a generator"
             if last in DRAWS_WHEN_MADE and name.partition(".")[0] in {"nn", "torch", last}:
                 yield f"line {node.lineno}: {name}() draws its weights from the global generator"
@@ -110,7 +112,12 @@ def test_unsafe_lines_are_found(line):
         *("import random", "from random import choice", "np.random.rand(3)", "np.random.seed(0)"),
         *("torch.manual_seed(0)", "torch.randn(3)", "weight.normal_()", "dist.sample()"),
         *("Categorical(probs).sample((3,))", "torch.multinomial(probs, 1)", "nn.Linear(2, 3)"),
-        *("nn.init.orthogonal_(weight, 1.0)", "f = np.random.normal", "torch.nn.Linear(2, 3)"),
+        *(
+            "nn.init.orthogonal_(weight, 1.0)",
+            "f = np.random.normal",
+            "rng = np.random",
+            "torch.nn.Linear(2, 3)",
+        ),
     ],
 )
 def test_global_draws_are_found(line):

@@ -46,6 +46,15 @@ def test_the_same_config_gives_the_same_numbers_bit_for_bit(preset, algorithm):
     assert other != stats
 
 
+def test_the_seed_reaches_weights_environments_actions_and_minibatches():
+    one, two = (Trainer(TrainConfig.fast("ppo", **SMALL, seed=seed)) for seed in (0, 1))
+    assert not torch.equal(one.agent.policy[0].weight, two.agent.policy[0].weight)
+    assert not np.array_equal(one.obs, two.obs)
+    assert one.noise.random() != two.noise.random()
+    assert not torch.equal(one.shuffle.get_state(), two.shuffle.get_state())
+    assert not torch.equal(one.agent.generator.get_state(), two.agent.generator.get_state())
+
+
 def test_two_runs_that_take_turns_do_not_disturb_each_other():
     configs = [TrainConfig.fast("ppo", **SMALL), TrainConfig.homework("vpg", **SMALL, seed=1)]
     alone = [whole_run(config) for config in configs]
