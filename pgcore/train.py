@@ -99,7 +99,7 @@ class Trainer:
             self._start_episodes()
         self.finished = []
         logits = numpy_forward(self.agent.policy)
-        noise = self.noise.gumbel(size=(*shape, self.n_actions)).astype(np.float32)
+        noise = self.draw_noise((*shape, self.n_actions))
         for t in range(config.n_steps):
             states[t] = self.obs
             valid[t] = ~self.resetting
@@ -115,6 +115,10 @@ class Trainer:
         self.traj = traj
         self.seconds += time.perf_counter() - started
         return traj
+
+    def draw_noise(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Gumbel noise for a rollout's actions, float32, from the run's own generator."""
+        return self.noise.gumbel(size=shape).astype(np.float32)
 
     def _start_episodes(self) -> None:
         self.obs, _ = self.envs.reset()

@@ -1,0 +1,16 @@
+"""The policy loss pushes the value network."""
+
+from __future__ import annotations
+
+from pgcore.bugs.base import Bug
+from pgcore.config import TrainConfig
+
+BUG = Bug(
+    title="The advantage is not detached",
+    symptom="The value network is off by a constant share; the policy may learn all the same.",
+    cause="A = R - V(s) is used with its graph. The policy loss then has a gradient for V as well: "
+    "log pi(a|s), always negative, whatever the return.",
+    fix="Detach the advantage: for the policy it is a constant.",
+    config=TrainConfig.fast("vpg", normalize_advantages=False, value_scale=1.0, bootstrap=False),
+    changes={"detach_advantage": False},
+)
