@@ -12,7 +12,7 @@ from pgcore.questions.answers import Choice, Mark, Verdict
 from pgcore.questions.base import Asked, Link
 from pgcore.questions.line import Line
 
-_LABS = {"train": ("pages/7_train.py", "Train")}
+_LABS = {"train": ("pages/7_train.py", "the training room")}
 
 
 @st.fragment
@@ -103,7 +103,10 @@ def _reveal(asked: Asked, verdict: Verdict, words: str, key: str) -> None:
     st.markdown(asked.explanation)
     if isinstance(answer, Choice):
         others = [o for o in answer.options if not o.right and o.text != words]
-        st.markdown("\n".join(f"- *{o.text}*: **{o.misconception}.** {o.why}" for o in others))
+        st.markdown(
+            "Behind the other answers:\n"
+            + "\n".join(f"- *{o.text}*: **{o.misconception}.** {o.why}" for o in others)
+        )
     if asked.precise:
         st.info(f"**To be precise.** {asked.precise}", icon=":material/target:")
     _link(asked.link)
@@ -120,10 +123,11 @@ def _link(link: Link) -> None:
         there = next(each for each in chapter.CHAPTERS if each.url_path == link.chapter)
         if not there.exists:
             return
-        file, title = f"pages/{there.file}", f"Chapter {there.number}"
+        file, title = f"pages/{there.file}", f"chapter {there.number}"
+    st.markdown(f"**See it** in {title}, {link.figure}.")
     st.page_link(
         file,
-        label=f"{title}: {link.figure}",
+        label=f"Open {title}",
         icon=":material/insights:",
         query_params=dict(link.state) or None,
     )
@@ -143,7 +147,7 @@ def _move(place: Place) -> None:
             key="quiz previous",
         )
         st.button(
-            "Again, with new numbers" if has_numbers else "Again",
+            "New numbers" if has_numbers else "Again",
             icon=":material/refresh:",
             shortcut="A",
             on_click=lambda: quiz_state.go(quiz_state.again(place)),

@@ -8,11 +8,13 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from pages.ui.theme import BLUE, GREEN, GREY, ORANGE, VERMILION
+from pages.ui.theme import BLUE, GREEN, GREY, VERMILION
 from pgcore.questions.answers import Mark
 
-_COLORS = {"free": BLUE, "picked": ORANGE, "right": GREEN, "wrong": VERMILION}
+_COLORS = {"free": BLUE, "picked": VERMILION, "right": GREEN, "wrong": VERMILION}
 _HEIGHT = 300
+# White on each of the colours: readable on a light page and on a dark one.
+_LETTER = {"color": "white", "fontSize": 17, "fontWeight": "bold"}
 
 
 def widget(mark: Mark, key: str) -> frozenset[str]:
@@ -27,7 +29,9 @@ def widget(mark: Mark, key: str) -> frozenset[str]:
         alt=mark.alt,
     )
     chosen = st.pills(
-        "Press the marks in the figure, or choose here" + (" all that fit" if mark.many else ""),
+        "Press all that fit in the figure, or choose them here"
+        if mark.many
+        else "Press a mark in the figure, or choose it here",
         mark.names,
         selection_mode="multi" if mark.many else "single",
         key=letters,
@@ -69,10 +73,10 @@ def _points(mark: Mark, rows: pd.DataFrame, color: alt.Color, press: Any) -> lis
     y = alt.Y("y:Q", title=mark.y, scale=alt.Scale(domain=_ends(every["y"], 0.15), nice=False))
     base = alt.Chart(rows)
     layers = [
-        base.mark_point(filled=True, size=220, opacity=1)
+        base.mark_point(filled=True, size=650, opacity=1)
         .encode(x, y, color, tooltip=["name:N", "x:Q", "y:Q"])
         .add_params(press),
-        base.mark_text(dy=-18, fontSize=16, fontWeight="bold").encode(x, y, alt.Text("name:N")),
+        base.mark_text(**_LETTER).encode(x, y, alt.Text("name:N")),
     ]
     if mark.curve is not None:
         line = alt.Chart(mark.curve).mark_line(strokeWidth=3, color=GREY)
@@ -95,13 +99,13 @@ def _cells(mark: Mark, rows: pd.DataFrame, color: alt.Color, press: Any) -> list
     y = alt.Y("y:O", title=mark.y, axis=axis, scale=_band(every["y"]))
     base = alt.Chart(rows)
     layers = [
-        base.mark_rect(opacity=0.55).encode(x, y, color, tooltip=["name:N"]).add_params(press),
-        base.mark_text(fontSize=18, fontWeight="bold").encode(x, y, alt.Text("name:N")),
+        base.mark_rect().encode(x, y, color, tooltip=["name:N"]).add_params(press),
+        base.mark_text(**_LETTER).encode(x, y, alt.Text("name:N")),
     ]
     if mark.backdrop is not None:
         behind = alt.Chart(mark.backdrop)
-        layers.insert(0, behind.mark_rect(opacity=0.25, color=GREY).encode(x, y))
-        layers.append(behind.mark_text(fontSize=18).encode(x, y, alt.Text("label:N")))
+        layers.insert(0, behind.mark_rect(color=GREY).encode(x, y))
+        layers.append(behind.mark_text(**_LETTER).encode(x, y, alt.Text("label:N")))
     return layers
 
 

@@ -26,7 +26,7 @@ def record() -> None:
         st.table(pd.DataFrame(rows).set_index("Topic"))
         st.caption(
             "It is kept in this browser tab: a reload keeps it, closing the tab does not. "
-            f"{len(progress.attempts)} answers so far; question and seed make each one again."
+            f"Answers so far: {len(progress.attempts)}. Question and seed make each one again."
         )
         with st.container(horizontal=True):
             for name, text, mime in (

@@ -139,10 +139,10 @@ def _read(asked: dict[str, str]) -> tuple[Place, list[str]]:
     shown = {name: f"“{text[:40]}”" for name, text in asked.items()}
     question, topic = asked.get("question", ""), asked.get("topic", "")
     if "question" in asked and question not in questions():
-        notices.append(f"The link asks for question {shown['question']}, which there is not.")
+        notices.append(f"There is no question {shown['question']}: the quiz shows another one.")
         question = ""
     if "topic" in asked and topic not in topic_titles():
-        notices.append(f"The link asks for topic {shown['topic']}, which there is not.")
+        notices.append(f"There is no topic {shown['topic']}: the quiz shows one that there is.")
         topic = ""
     if topic and question and question not in group(topic):
         notices.append("The link's question belongs to another topic, which is shown instead.")
@@ -158,8 +158,8 @@ def _read(asked: dict[str, str]) -> tuple[Place, list[str]]:
         seed.isascii() and seed.isdigit() and int(seed[:9]) <= MAX_SEED and len(seed) < 9
     ):
         notices.append(
-            f"The link asks for seed {shown['seed']}, which is not a whole number from 0 to "
-            f"{MAX_SEED:,}: new numbers are drawn."
+            f"The link's seed {shown['seed']} is not a whole number from 0 to {MAX_SEED:,}: "
+            "new numbers are drawn."
         )
         seed = ""
     return Place(topic, question, int(seed) if seed else _seeds().get(question) or _draw()), notices

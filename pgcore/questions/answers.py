@@ -110,7 +110,7 @@ class Order:
 
     @property
     def solution(self) -> str:
-        return "\n".join(f"{i}. {item.text}" for i, item in enumerate(self.items, 1))
+        return "\n".join(f"{i}. {item.text}. *{item.why}*" for i, item in enumerate(self.items, 1))
 
     def words(self, given: Sequence[int]) -> str:
         return " → ".join(self.items[self.positions[i]].text for i in given)

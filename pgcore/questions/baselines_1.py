@@ -138,8 +138,7 @@ def _sign(rng: Rng) -> Asked:
                 Option(
                     "it lowers it",
                     f"The advantage is {reward:g} − {value:g} = {shown(float(advantage))}: worse "
-                    f"than "
-                    "usual from here.",
+                    "than usual from here.",
                 ),
                 Option(
                     "it raises it: the return is positive",

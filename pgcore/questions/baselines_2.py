@@ -21,8 +21,7 @@ def _shape(rng: Rng) -> Asked:
     difference = torch.zeros(rows) - torch.zeros(rows, 1)
     return Asked(
         f"`returns` has shape ({rows},) and `value(states)` has shape ({rows}, 1). How many "
-        f"numbers "
-        "does `returns - value(states)` hold?",
+        "numbers does `returns - value(states)` hold?",
         Number(
             float(difference.numel()),
             (
@@ -153,8 +152,7 @@ def _parabola(rng: Rng) -> Asked:
             curve=pd.DataFrame({"x": dense, "y": [variance(float(b)) for b in dense]}),
         ),
         f"J = Σ π(a) r(a) = {shown(mean, 3)}. The lowest point, {shown(best, 3)}, leans towards "
-        f"what "
-        "the rare actions pay.",
+        "what the rare actions pay.",
         Link(
             "baselines",
             "where both points can be found",

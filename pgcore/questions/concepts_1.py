@@ -106,7 +106,7 @@ _HERE = Asked(
     "episode* does vary less with a trained V: chapter 4 measures how much.",
     Link(
         "train",
-        "train both with the homework preset, and compare their curves",
+        "where both can be trained with the homework's settings and compared",
         {"algorithm": "vpg", "preset": "homework"},
     ),
     "“VPG learns faster because of the baseline” is what one expects to write. Run both with equal "

@@ -45,9 +45,8 @@ def _where(rng: Rng) -> Asked:
     moved = "above 1 + ε" if sign > 0 else "below 1 − ε"
     return Asked(
         f"ε = {eps:g}, and the pair's advantage is **{word}** ({sign:+g}). The curve is the "
-        f"clipped "
-        "objective. Mark **all** the ratios at which the clipped expression is active, so that "
-        "this pair's gradient is zero.",
+        "clipped objective. Mark **all** the ratios at which the clipped expression is active, "
+        "so that this pair's gradient is zero.",
         Mark(
             marks,
             right,
@@ -106,7 +105,7 @@ _THEN = Asked(
     Link(
         "ppo_clip",
         "where the ratio moves on though the pair is silent",
-        {"share": "0.6", "rate": "1"},
+        {"rate": "0.1", "share": "0.3", "epoch": "9"},
     ),
     "“Its probability no longer changes” is loose: nothing in PPO bounds the ratio.",
 )

@@ -23,8 +23,7 @@ def _td_error(rng: Rng) -> Asked:
     delta = _delta(reward, value, following, False, gamma)
     return Asked(
         f"The reward is {reward:g}, $V(s_t)$ = {value:g}, $V(s_{{t+1}})$ = {following:g}, γ = "
-        f"{gamma:g}; "
-        "the episode goes on. What is the TD error $\\delta_t$?",
+        f"{gamma:g}; the episode goes on. What is the TD error $\\delta_t$?",
         Number(
             delta,
             (
@@ -150,8 +149,7 @@ def _weight(rng: Rng) -> Asked:
     value = float(td_weights(torch.ones(6, dtype=torch.bool), gamma, lam)[0, ahead])
     return Asked(
         f"γ = {gamma:g}, λ = {lam:g}. How much does the TD error **{ahead} steps later** count in "
-        f"an "
-        "advantage?",
+        "an advantage?",
         Number(
             value,
             (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -56,7 +57,7 @@ class Line:
             ValueError: one sentence for the person who typed it.
         """
         syntax.parse(text, self.target)
-        return text.strip()
+        return re.sub(rf"^{self.target}\s*=(?!=)\s*", "", text.strip())
 
     def check(self, given: str) -> Verdict:
         """The verdict on a line that read() has let pass."""

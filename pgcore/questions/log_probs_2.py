@@ -16,19 +16,18 @@ __all__ = ["QUESTIONS", "TOPIC"]
 
 
 def _underflow(rng: Rng) -> Asked:
-    prob, steps = pick(rng, 0.5, 0.6, 0.7), 500
+    prob, steps = pick(rng, 0.3, 0.4, 0.5), 500
     last = underflow(prob, steps).iloc[-1]
     total = float(last["sum_of_logs"])
     return Asked(
-        f"An episode has {steps} steps, and every action had probability {prob:g}. In float32, "
-        f"what "
-        "does the product of the probabilities come to?",
+        f"An episode has {steps} steps, and every action had probability {prob:g}. Multiplied one "
+        "after the other in float32, what do the probabilities come to?",
         Choice(
             (
                 Option(
                     shown(float(last["product"])),
-                    "Below half the smallest float32, about "
-                    f"{shown(SMALLEST_FLOAT32, 2)}, a number is rounded to zero.",
+                    "From half the smallest float32 downwards, about "
+                    f"{shown(SMALLEST_FLOAT32 / 2, 2)}, a number is rounded to zero.",
                 ),
                 Option(
                     f"about 1e{total / math.log(10):.0f}".replace("-", "−"),
@@ -48,8 +47,8 @@ def _underflow(rng: Rng) -> Asked:
                 ),
             )
         ),
-        f"The sum of logarithms is {shown(total)}, no trouble at all. And the gradient of the log "
-        "of a product that has become 0 is gone, while that of the sum is exact.",
+        f"The sum of logarithms is {shown(total)}, no trouble at all. The gradient of the log of "
+        "a product that has become 0 is nan; that of the sum is exact.",
         Link("log_probs", "where the product dies and the sum goes on"),
     )
 

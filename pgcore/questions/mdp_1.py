@@ -86,8 +86,7 @@ def _loop(rng: Rng) -> Asked:
             ),
         ),
         f"$V = r + \\gamma\\,(1-p)\\,V$, so $V = r/(1-\\gamma(1-p))$ = {shown(value)}. A chance "
-        f"to end "
-        "works like a smaller γ.",
+        "to end works like a smaller γ.",
         Link("mdp", "where exact values come from a linear solve"),
     )
 

@@ -58,10 +58,10 @@ def _worst_cell(rng: Rng) -> Asked:
             + ". What is missing is a wall.",
             backdrop=pd.DataFrame(exits, columns=["label", "x", "y"]),
         ),
-        f"Solved exactly: {right} is worth {shown(worth[right], 3)}; {beside}, below the −1, "
-        f"{shown(worth[beside], 3)}. "
+        f"Solved exactly, {right} is worth {shown(worth[right], 3)}. "
         + (
-            "When steps are dear, the longest walk is the worst, and a quick −1 is a relief."
+            f"{beside}, below the −1, is worth {shown(worth[beside], 3)}: when steps are dear, the "
+            "longest walk is the worst, and a quick −1 is a relief."
             if dear
             else "When steps are cheap, only the end counts, and from there it is often the −1."
         )

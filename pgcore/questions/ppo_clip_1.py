@@ -28,8 +28,7 @@ def _objective(rng: Rng) -> Asked:
     active = bool(pieces.clip_active)
     return Asked(
         f"The ratio is {ratio:g}, the advantage {shown(advantage)}, ε = {eps:g}. What is the "
-        f"clipped "
-        "objective of this sample?",
+        "clipped objective of this sample?",
         Number(
             value,
             (

@@ -131,10 +131,12 @@ _ORDER = Asked(
                 "roll out without a graph, and store the log-probabilities",
                 "The old log-probabilities are those of the policy that acted.",
             ),
-            Item("compute advantages once, as constants", "They need the rollout's rewards."),
             Item(
-                "compute new log-probabilities of the stored actions",
-                "Inside the epochs, anew for each step: here the graph begins.",
+                "compute the epochs' advantages, as constants", "They need the rollout's rewards."
+            ),
+            Item(
+                "open an epoch: compute new log-probabilities of the stored actions",
+                "Here the graph begins; the advantages are ready before.",
             ),
             Item("form the ratio", "It needs new and old log-probabilities."),
             Item("take the min of the clipped and the unclipped product", "It needs the ratio."),
@@ -142,7 +144,7 @@ _ORDER = Asked(
         )
     ),
     "Rollout and advantages once; the last four again and again. Then the rollout is thrown away.",
-    Link("train", "watch it: choose PPO and press Start", {"algorithm": "ppo"}),
+    Link("train", "where PPO learns while you watch", {"algorithm": "ppo"}),
 )
 
 

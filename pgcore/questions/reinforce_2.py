@@ -133,13 +133,13 @@ _ORDER = Asked(
             Item("backpropagate", "There must be a loss to differentiate."),
             Item("take one optimizer step", "It needs the gradient."),
             Item(
-                "throw the rollout away",
-                "After the step its policy is gone; before it, it is needed.",
+                "begin again with the changed policy; the old rows are gone",
+                "Only the step changes the policy.",
             ),
         )
     ),
     "One rollout, one step: that is the price of staying on-policy without a ratio.",
-    Link("train", "watch it: choose REINFORCE and press Start", {"algorithm": "reinforce"}),
+    Link("train", "where REINFORCE learns while you watch", {"algorithm": "reinforce"}),
 )
 
 QUESTIONS = (

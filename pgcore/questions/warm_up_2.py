@@ -154,7 +154,7 @@ _BUFFER = Asked(
     ),
     "With importance weights $\\pi_{new}/\\pi_{old}$ the expectation can be corrected, at the "
     "price of variance.",
-    Link("ppo_clip", "what a ratio makes of many epochs on one batch"),
+    Link("ppo_clip", "where one batch is used for many epochs"),
     "PPO is in between. It uses each rollout for several epochs, corrected by the ratio and fenced "
     "in by the clip, and throws it away then.",
 )

@@ -61,6 +61,11 @@ def _heads(rng: Rng) -> Asked:
             (
                 Trap(prob, "The probability itself", "Take its natural logarithm."),
                 Trap(
+                    float(coin.probs[0]),
+                    "One toss, and no logarithm",
+                    "Independent tosses multiply their probabilities; then take the logarithm.",
+                ),
+                Trap(
                     -float(log_prob),
                     "The minus sign",
                     "A probability is at most 1, so its logarithm is at most 0.",
@@ -112,8 +117,7 @@ def _ratio(rng: Rng) -> Asked:
             ),
         ),
         f"$A/B=\\exp(\\log A-\\log B)=\\exp({shown(step)})={shown(ratio)}$. PPO's ratio is "
-        f"computed "
-        "so: A and B themselves may be too small for float32, their logarithms are not.",
+        "computed so: A and B themselves may be too small for float32, their logarithms are not.",
         Link("log_probs", "where the naive ratio breaks and this one does not"),
     )
 

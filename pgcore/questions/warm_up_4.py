@@ -124,8 +124,7 @@ _SPACES = Asked(
         (
             Option(
                 f"{len(CARTPOLE.observations)} continuous numbers; {len(CARTPOLE.actions)} "
-                f"discrete "
-                "actions",
+                "discrete actions",
                 "Position, velocity, angle, angular velocity; and a push to the left or right.",
             ),
             Option(
