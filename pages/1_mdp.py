@@ -4,7 +4,7 @@ from pages.ui import chapter, figure, source
 
 chapter.head(__file__)
 
-from pages.ui import mdp_cartpole, mdp_game, mdp_grid, mdp_strip, mdp_twins  # noqa: E402
+from pages.ui import mdp_cartpole, mdp_game, mdp_grid, mdp_strip, mdp_twins, mdp_values  # noqa: E402
 from pages.ui import mdp_questions as questions  # noqa: E402
 from pgcore.mdp import state_values  # noqa: E402
 from pgcore.returns import discounted_returns  # noqa: E402
@@ -45,20 +45,21 @@ lines are the last few sampled episodes; the mean return closes in on the exact 
 band is two **standard errors** to each side: how far off the mean may be.
 """
 )
-figure.show("values", mdp_grid.value_figure(), live=mdp_grid.SAMPLES)
+figure.show("values", mdp_values.value_figure(), live=mdp_values.SAMPLES)
 st.markdown(
     """
 Try **slip 0.3**: beside the −1 exit the best move is into the wall, since then only slips move the
 agent, and none of them leads into the exit. **Step reward −2**: even the −1 exit beats a long way.
-**γ 0**: nothing but the next reward counts, and far from the exits any move is best.
+**γ 0**: nothing but the next reward counts, and far from the exits any move is best. **Random**:
+a policy that picks any move; its arrows say what it should have done, given its values.
 
 An episode that never ends is cut once γᵗ is below """
-    f"""{mdp_grid.NEGLIGIBLE:g}. With other seeds the band can miss: falls are rare, and until one
+    f"""{mdp_values.NEGLIGIBLE:g}. With other seeds the band can miss: falls are rare, and until one
 is in the sample, the spread looks too small.
 """
 )
 questions.paid_to_live()
-questions.how_many_episodes(*mdp_grid.default_error())
+questions.how_many_episodes(*mdp_values.default_error())
 st.markdown(
     """
 No sampling is needed for the exact values. Each value depends on its neighbours' values

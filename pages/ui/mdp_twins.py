@@ -40,7 +40,8 @@ def twin_figure() -> figure.Figure:
     pair["png"] = cartpole_state.pictures(pair[list(cartpole.COLUMNS)].to_numpy())
     told = pd.concat(pair.assign(seen=seen) for seen in SEEN.values)
     for name in markov.HIDDEN:
-        told[name] = told[name].map("{:+.2f}".format).where(told.seen == "shown", "?")
+        words = told[name].map("{:+.2f}".format).str.replace("-", "−")
+        told[name] = words.where(told.seen == "shown", "?")
     colors = charts.Color("twin", _TWINS)
     step = charts.Axis("ahead", "Steps later", (0, STEPS), ticks=AHEAD.values)
     angle = charts.Axis("degrees", "Pole angle (°)", (-12, 12))
