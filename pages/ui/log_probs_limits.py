@@ -19,7 +19,7 @@ STEP_PROB = controls.slider(
     values=(*(i / 20 for i in range(1, 20)), 0.99),
     default=0.9,
 )
-STEPS = controls.slider("steps", "Steps multiplied", values=(1, *range(10, 501, 10)), default=500)
+STEPS = controls.slider("factors", "Steps multiplied", values=(1, *range(10, 501, 10)), default=500)
 LOG_RATIO = controls.slider("difference", "ln A − ln B", -3.0, 3.0, 0.25, default=0.5)
 LOG_B = controls.slider("log_b", "ln B", -110.0, -75.0, 0.25, default=-102.0)
 OUTCOMES = {
@@ -77,16 +77,16 @@ def underflow() -> figure.Figure:
         curves.append(float32.underflow(prob, max(STEPS.values)).assign(each=prob))
         naive, stable = float32.underflow_gradients(prob, max(STEPS.values))
         gradients.append({"each": prob, "naive": f"{naive:.1f}", "stable": f"{stable:.1f}"})
-    frame = pd.concat(curves).rename(columns={"step": "steps"})
-    read = frame[frame.steps.isin(STEPS.values)].copy()
+    frame = pd.concat(curves).rename(columns={"step": "factors"})
+    read = frame[frame.factors.isin(STEPS.values)].copy()
     read["product"] = [minus(f"{value:.3g}") for value in read["product"]]
     read["naive"] = [minus(f"{value:.2f}") for value in read.log_of_product]
     frame["log_of_product"] = frame.log_of_product.replace(-np.inf, np.nan)
     floor = pd.DataFrame({"floor": [math.log(float32.SMALLEST_FLOAT32)]})
     lowest = minus(f"{floor.floor[0]:.1f}")
     floor["words"] = f"ln of the smallest float32 above 0: {lowest}"
-    floor["steps"] = max(STEPS.values)
-    x = charts.Axis("steps", STEPS.label, (0, max(STEPS.values) + 10))
+    floor["factors"] = max(STEPS.values)
+    x = charts.Axis("factors", STEPS.label, (0, max(STEPS.values) + 10))
     y = charts.Axis("sum_of_logs", "Sum of logs (blue), log of product (orange)", (-400, 0))
     chart = charts.layers(
         charts.rules("floor", None, y.of("floor"), GREY, strokeDash=[6, 4]),
@@ -101,7 +101,7 @@ def underflow() -> figure.Figure:
         [STEP_PROB, STEPS],
         {
             "curve": figure.Rows(frame.drop(columns="product"), ("each",)),
-            "marker": figure.Rows(read.drop(columns="log_of_product"), ("each", "steps")),
+            "marker": figure.Rows(read.drop(columns="log_of_product"), ("each", "factors")),
             "gradient": figure.Rows(pd.DataFrame(gradients), ("each",)),
             "floor": figure.Rows(floor),
         },
@@ -109,7 +109,7 @@ def underflow() -> figure.Figure:
             figure.Plot(
                 chart,
                 "Log of the product and sum of the logs against the number of steps",
-                drag={"x": "steps"},
+                drag={"x": "factors"},
                 width=2000,
             )
         ],
@@ -117,8 +117,10 @@ def underflow() -> figure.Figure:
             figure.meter("Product, float32", "marker.product"),
             figure.meter("Its logarithm", "marker.naive"),
             figure.meter("Sum of logs", "marker.sum_of_logs", ".2f"),
-            figure.meter("Gradient of the log of the product, 500 steps", "gradient.naive"),
-            figure.meter("Gradient of the sum, 500 steps", "gradient.stable"),
+            figure.meter(
+                f"Gradient of the log of the product, {max(STEPS.values)} steps", "gradient.naive"
+            ),
+            figure.meter(f"Gradient of the sum, {max(STEPS.values)} steps", "gradient.stable"),
         ),
     )
 
