@@ -83,18 +83,18 @@ def _figure(key: str, _recording: Recording) -> figure.Figure:
             figure.meter("Approximate KL", "now.approx_kl", ".4f", "nats"),
         ),
         body="<p class='where'>Ratio of all: the line is the median, the bands hold the middle "
-        "half and the middle 90%, the dashed lines are the smallest and the largest. Green between the "
-        "two shares: outside the range, and pulled back.</p>"
+        "half and the middle 90%, the dashed lines are the smallest and the largest. Green "
+        "between the two shares: outside the range, and pulled back.</p>"
         f"<p class='where'>Outside and pulled back in this step, strongest first (at most "
         f"{TABLE_ROWS} of those drawn):</p>"
         + figure.table(
             "pulled",
             {
-                "row": ("Transition", ".0f"),
+                "row": ("Row", ".0f"),
                 "action": ("Action", ""),
                 "ratio": ("Ratio", ".3f"),
-                "advantage": ("Advantage", "+.3f"),
-                "push": ("Push on log π", "+.3f"),
+                "advantage": ("Advantage", "+.2f"),
+                "push": ("Push", "+.2f"),
             },
         ),
         live=("picked", "curve", "path", "look"),

@@ -14,7 +14,7 @@ from pages.ui import controls, figure
 from pages.ui.charts import Axis, Color, Shade, cells, layers, line
 from pages.ui.theme import BLUE, GREY, VERMILION
 from pages.ui.update_source import MAX_STEPS, Picked
-from pgcore.config import ConfigError, TrainConfig
+from pgcore.config import ConfigError, TrainConfig, field_help
 from pgcore.recording import Recording
 from pgcore.studies import update, update_again
 from pgcore.train import TrainingDiverged
@@ -64,7 +64,8 @@ _RATES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 
 
 def _control(name: str, label: str, values: Sequence[float], own: float) -> controls.Control:
-    return controls.slider(name, label, values=sorted({*values, own}), default=own)
+    told = field_help()[FIELDS[name]]
+    return controls.slider(name, label, values=sorted({*values, own}), default=own, help=told)
 
 
 @st.fragment
@@ -236,7 +237,7 @@ def _map_figure(env_id: str, action: str) -> figure.Figure:
     plane = update_again.plane(env_id)
     assert plane is not None
     x, y = (
-        Axis(name, title, ends, ticks=np.linspace(*ends, 5))
+        Axis(name, title, ends, ticks=np.linspace(*ends, 7))
         for name, title, ends in (("x", plane.x, plane.x_range), ("y", plane.y, plane.y_range))
     )
     half, ends = (0.0, 0.5, 1.0), (VERMILION, "#F4F4F4", BLUE)

@@ -15,7 +15,7 @@ from pgcore.studies.update_film import Axes
 EFFECTS = dict(zip(update.EFFECTS, (BLUE, VERMILION, GREY), strict=True))
 FURTHEST_RATIO = 4.0
 """Dots beyond it stand on the plot's edge."""
-SHARES = {"outside the range": VERMILION, "gradient zero": GREY}
+SHARES = {"outside": VERMILION, "gradient zero": GREY}
 _RING = {"size": 150, "filled": False, "strokeWidth": 2}
 _FACTS = (
     ("Action taken", "picked.action", ""),
@@ -68,7 +68,7 @@ def facts() -> figure.Panel:
     heading = f"<p class='where'>Transition {figure.text('picked.row', '.0f')}, ratio "
     heading += f"{figure.text('picked.ratio', '.4f')}</p>"
     sentence = figure.sentence("picked.words", "picked.tone")
-    facts = f"<div class='scroll'><table><tbody>{rows}</tbody></table></div>"
+    facts = f"<div class='scroll wraps'><table><tbody>{rows}</tbody></table></div>"
     return figure.Panel(heading + sentence + facts, width=290)
 
 

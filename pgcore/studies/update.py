@@ -137,22 +137,23 @@ def totals(recording: Recording) -> dict[str, float]:
 
 
 @torch.no_grad()
-def after(recording: Recording) -> tuple[np.ndarray, ClippedSurrogate]:
-    """The rows that were used, and their surrogate under the policy that the update left behind.
+def after(recording: Recording, row: int | None = None) -> ClippedSurrogate:
+    """The surrogate of the transitions under the policy that the update left behind.
 
     The recording has each ratio right before a gradient step; the last step shows only here.
 
+    Args:
+        row: of the rollout, for that transition alone; all that the update used by default.
     Returns:
-        The rows, sorted, and the pieces, in their order; advantages as they were last used.
+        The pieces, by ascending row; advantages as they were last used.
     """
-    rows, last = np.unique(recording.row[::-1], return_index=True)
-    last = recording.row.size - 1 - last
+    of = np.arange(recording.row.size) if row is None else np.flatnonzero(recording.row == row)
+    rows, last = np.unique(recording.row[of][::-1], return_index=True)
+    last = of[of.size - 1 - last]
     batch = recording.traj.rows(torch.from_numpy(rows.astype(np.int64)))
     log_probs = recording.after.agent().distribution(batch.states).log_prob(batch.actions)
     advantages = tensor(recording.advantage[last])
-    return rows, clipped_surrogate(
-        log_probs, batch.log_probs, advantages, recording.config.clip_eps
-    )
+    return clipped_surrogate(log_probs, batch.log_probs, advantages, recording.config.clip_eps)
 
 
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
@@ -169,7 +170,7 @@ def epochs(recording: Recording) -> pd.DataFrame:
     ratios, active, _ = map(tensor, _meter_columns(recording))
     last = int(recording.epoch[-1])
     parts = [torch.from_numpy(recording.epoch == epoch) for epoch in range(last + 1)]
-    final = after(recording)[1]
+    final = after(recording)
     each = [(ratios[part], active[part]) for part in parts] + [(final.ratio, final.clip_active)]
     low, high = recording.clip_range
     rows = []

@@ -96,10 +96,9 @@ def path(recording: Recording, row: int) -> pd.DataFrame:
     """The transition's ratio over the epochs: epoch, ratio, effect. The last row, of epoch n + 1
     and effect "after the update", is under the policy that the update left behind."""
     own = update.samples(recording, np.flatnonzero(recording.row == row))
-    rows, final = update.after(recording)
     end = {
         "epoch": int(own["epoch"].iloc[-1]) + 1,
-        "ratio": final.ratio[int(np.searchsorted(rows, row))].item(),
+        "ratio": update.after(recording, row).ratio.item(),
         "effect": AFTER,
     }
     return pd.concat([own[["epoch", "ratio", "effect"]], pd.DataFrame([end])], ignore_index=True)

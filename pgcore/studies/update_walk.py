@@ -129,7 +129,7 @@ def walk(recording: Recording, row: int, step: int) -> pd.DataFrame:
         (f"clamp({sample.ratio:.4f}, {bounds}) × ({advantage})", _number(sample.clipped)),
         (f"min({_number(sample.unclipped)}, {_number(sample.clipped)})", _number(sample.objective)),
         (
-            f"minus the mean of {size:,} objectives, {_number(sample.objective)} among them",
+            f"minus the mean of {size:,} objectives, this one among them",
             _number(-recording.objective[own].mean(dtype=np.float64)),
         ),
         (
