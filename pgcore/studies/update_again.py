@@ -99,7 +99,7 @@ def outcome(recording: Recording) -> dict[str, float]:
 def spread(recording: Recording, edges: Sequence[float]) -> pd.DataFrame:
     """Where the ratios are under the policy that the update left behind: middle (of a bin) and
     share (of the transitions). What lies beyond the edges counts in the first and the last bin."""
-    ratios = np.clip(update.after(recording).ratio.numpy(), edges[0], edges[-1])
+    ratios = np.clip(update.after(recording).ratio.double().numpy(), edges[0], edges[-1])
     counts, _ = np.histogram(ratios, edges)
     middle = (np.asarray(edges[1:]) + np.asarray(edges[:-1])) / 2
     return pd.DataFrame({"middle": middle, "share": counts / ratios.size})
