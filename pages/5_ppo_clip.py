@@ -8,7 +8,7 @@ from pages.ui.predict import Case, Option
 chapter.head(__file__)
 
 from pgcore import losses  # noqa: E402
-from pgcore.studies import ppo_clip  # noqa: E402
+from pgcore.studies import ppo_clip, ppo_epochs  # noqa: E402
 
 st.markdown(
     """
@@ -104,10 +104,11 @@ predict.ask(
     ],
 )
 st.markdown(
-    """
+    f"""
 A softmax policy over three actions, all alike at first. The batch has two samples: this state's,
-with the advantage you choose, and a neighbour's with advantage 0.5. At 0 **shared weights** they
-have nothing in common; at 0.9 their features overlap by 0.9, and a step for one moves the other.
+with the advantage you choose, and a neighbour's with advantage {ppo_epochs.NEIGHBOUR_ADVANTAGE}.
+At 0 **shared weights** they have nothing in common; at {many.SHARE.values[-1]} their features
+overlap by that much, and a step for one moves the other.
 """
 )
 figure.show("epochs", many.epochs())
