@@ -167,8 +167,16 @@ def test_sampled_frequencies_are_the_probabilities():
     torch.testing.assert_close(counts / counts.sum(), mdp.transitions[2, 1], atol=0.03, rtol=0)
 
 
+def test_what_has_no_probability_never_happens():
+    world = gridworld(slip=0.1, step_reward=0.0)
+    policy, _ = optimal_policy(world.mdp, 0.9)
+    e = sample_episodes(world.mdp, policy, 2000, 50, rng())
+    assert (policy[e.states, e.actions][e.valid] > 0).all()
+    assert (world.mdp.transitions[e.states, e.actions, e.next_states][e.valid] > 0).all()
+
+
 def test_episodes_hold_together():
-    mdp = chain(5, slip=0.1)
+    mdp = random_mdp(11)
     e = sample_episodes(mdp, uniform_policy(mdp), 200, 12, rng())
     going_on = ~(e.terminated | e.truncated)
     assert torch.equal(e.states[1:][going_on[:-1]], e.next_states[:-1][going_on[:-1]])

@@ -19,8 +19,8 @@ def test_weights_are_gamma_to_the_t_and_sum_to_the_horizon(gamma):
 
 
 def test_strips_at_both_ends():
-    steps, totals = study.strips((1, 200))
-    assert len(steps) == 2 * len(study.REWARDS) * study.STEPS
+    steps, totals = study.strips((1, 20, 200))
+    assert len(steps) == 3 * len(study.REWARDS) * study.STEPS
     total = totals.set_index(["horizon", "rewards"])
     assert total.gamma[1].tolist() == [0, 0, 0]
     assert total.total[1].tolist() == pytest.approx([1, 0, -1])
@@ -28,5 +28,6 @@ def test_strips_at_both_ends():
     assert total.gamma[200].iloc[0] == pytest.approx(0.995)
     paid = sum(0.995**t for t in range(50, 60))
     assert total.total[200, "+1 at steps 50 to 59"] == pytest.approx(paid)
+    assert total.within[20].iloc[0] == pytest.approx(1 - 0.95**20)
     # About 1 - 1/e of the weight lies within the horizon.
     assert total.within[200].iloc[0] == pytest.approx(0.633, abs=1e-3)
