@@ -103,6 +103,11 @@ class Checkpoint:
             raise CheckpointError("the checkpoint's header is damaged.") from None
         if not 0 <= checkpoint.update <= MAX_UPDATES:
             raise CheckpointError("the checkpoint's header is damaged.")
+        if ":" in config.env_id:
+            # gymnasium imports what stands before the colon, and this file may be a stranger's.
+            raise CheckpointError(
+                f"the checkpoint's environment, {config.env_id}, names a module: it is not imported."
+            )
         checkpoint.agent()
         return checkpoint
 

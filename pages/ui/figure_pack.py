@@ -179,7 +179,9 @@ def _append(blocks: list[bytes], array: np.ndarray) -> int:
 def _plot(plot: Plot | Panel, tables: Collection[str]) -> dict[str, Any]:
     if isinstance(plot, Panel):
         return {"html": plot.html, "width": plot.width}
-    spec = plot.chart.to_dict()
+    # Altair checks every channel against its schema, which takes longer than all the rest; a wrong
+    # chart shows in the tests, which draw them all.
+    spec = plot.chart.to_dict(validate=False)
     for key in ("$schema", "config", "width"):
         spec.pop(key, None)
     named = _named(spec)

@@ -62,8 +62,10 @@ def main() -> None:
     options = parser.parse_args()
     # The first run pays for lazy imports and allocator warm-up that no later one does.
     time_to_solved(TrainConfig.fast("ppo", n_updates=4))
-    print("| fast preset | solved once | solved at the end | CPU s to solved: median (least to most)"
-          " | steps to solved | steps a CPU second |")
+    print(
+        "| fast preset | solved once | solved at the end | CPU s to solved: median (least to most)"
+        " | steps to solved | steps a CPU second |"
+    )
     print("| --- | --- | --- | --- | --- | --- |")
     for algorithm in options.algorithms:
         runs = [

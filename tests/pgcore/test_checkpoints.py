@@ -227,6 +227,7 @@ def test_rewritten_is_accepted_as_it_is(checkpoint):
         ({"update": float("nan")}, "header is damaged"),
         ({"update": -1}, "header is damaged"),
         ({"update": MAX_UPDATES + 1}, "header is damaged"),
+        ({"config": {"env_id": "antigravity:Fly-v0"}}, "names a module: it is not imported"),
         ({"config": {"hidden": [32]}}, "weights do not fit"),
         ({"config": {"hidden": [64, 64]}}, "weights do not fit"),
     ],
