@@ -106,7 +106,8 @@ class Checkpoint:
         if ":" in config.env_id:
             # gymnasium imports what stands before the colon, and this file may be a stranger's.
             raise CheckpointError(
-                f"the checkpoint's environment, {config.env_id}, names a module: it is not imported."
+                f"the checkpoint's environment, {config.env_id}, names a module: it is not "
+                "imported."
             )
         checkpoint.agent()
         return checkpoint

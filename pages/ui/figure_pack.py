@@ -180,7 +180,8 @@ def _plot(plot: Plot | Panel, tables: Collection[str]) -> dict[str, Any]:
     if isinstance(plot, Panel):
         return {"html": plot.html, "width": plot.width}
     # Altair checks every channel against its schema, which takes longer than all the rest; a wrong
-    # chart shows in the tests, which draw them all.
+    # Altair's check against its schema takes longer than all the rest, and the tests draw every
+    # chart in a browser: a wrong one shows there.
     spec = plot.chart.to_dict(validate=False)
     for key in ("$schema", "config", "width"):
         spec.pop(key, None)

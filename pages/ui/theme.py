@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 
 import streamlit as st
 
@@ -46,4 +47,14 @@ def load_torch() -> None:
     import pgcore.jobs
     import pgcore.playback  # noqa: F401
 
+    freeze()
+    threading.Thread(target=_warm_optimizer, daemon=True).start()
+
+
+def _warm_optimizer() -> None:
+    # The first optimizer of a process imports torch's compiler, for 2.3 s: while the reader reads,
+    # not between Start and the first update.
+    import torch
+
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
     freeze()
