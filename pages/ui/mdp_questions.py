@@ -49,8 +49,9 @@ def how_many_episodes(standard_error: float, episodes: int) -> None:
             ),
             Option(
                 f"{16 * episodes:,}: sixteen times as many",
-                "Standard error = spread / √n. This law is why gradients from sampled episodes are "
-                "noisy, and why chapters 3, 4 and 6 are about reducing the spread instead.",
+                "Standard error = spread / √n. Move the slider there: a quarter or so, since the "
+                "spread is estimated too. This law makes gradients from sampled episodes noisy, "
+                "and chapters 3, 4 and 6 reduce the spread instead.",
                 right=True,
             ),
             Option(
