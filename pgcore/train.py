@@ -58,7 +58,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(
             self.parameters,
             lr=config.learning_rate,
-            betas=(config.momentum, 0.999),
+            betas=(float(config.momentum), 0.999),
             eps=config.adam_eps,
             fused=True,
         )
