@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.ui import controls, figure
+from pages.ui import controls, figure, update_link
 from pages.ui.charts import Axis, Color, Shade, cells, layers, line
 from pages.ui.theme import BLUE, GREY, VERMILION
 from pages.ui.update_source import MAX_STEPS, Picked
@@ -76,7 +76,7 @@ def show(picked: Picked) -> None:
     chosen = {}
     for i, control in enumerate(each):
         with columns[i % 3]:
-            chosen[control.name] = control.widget()
+            chosen[control.name] = update_link.widget(control, picked.run)
     changed = {
         FIELDS[control.name]: chosen[control.name]
         for control in each

@@ -61,8 +61,9 @@ def predict_range(picked: Picked) -> None:
 @st.fragment
 def microscope(picked: Picked) -> None:
     """The dots, what can be taken along, and the walk of the transition that is chosen."""
-    values = update_dots.show(picked)
     recording = picked.recording
+    with st.container(key="microscope"):
+        values = update_dots.show(picked)
     st.caption(_drawn(recording))
     _downloads(recording)
     with st.expander("Do the dots add up to what was logged?", icon=":material/functions:"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.ui import controls, live, training
+from pages.ui import controls, live, training, update_link
 from pgcore import checkpoints
 from pgcore.agents import REGISTRY
 from pgcore.checkpoints import Checkpoint, CheckpointError
@@ -36,11 +37,13 @@ class Picked:
     """An update, recorded.
 
     Args:
+        run: its label.
         key: of this run and update, for caches.
         logged: what the run itself logged when it trained; None for a ready-made run, whose
             recording is the training.
     """
 
+    run: str
     key: str
     recording: Recording
     logged: UpdateStats | None
@@ -53,8 +56,8 @@ def pick(forget: tuple[str, ...]) -> Picked | None:
         forget: names of the controls that belong to one run, to drop when another is chosen.
     """
     own = _session_runs()
-    run = _widget(controls.choice("run", "Run", [*READY, *own]))
-    _forget_on_change("run", run, ("update", "step", "sample", *forget))
+    run = update_link.widget(controls.choice("run", "Run", [*READY, *own]))
+    update_link.forget_on_change("run", run, ("update", "step", "sample", *forget))
     if run in READY:
         count, default = READY[run][1], FIRST
     else:
@@ -62,8 +65,9 @@ def pick(forget: tuple[str, ...]) -> Picked | None:
         default = own[run].checkpoints[(len(own[run].checkpoints) - 1) // 2].update + 1
     update = 1
     if count > 1:
-        update = _widget(controls.slider("update", "Update", 1, count, default=min(default, count)))
-    _forget_on_change("update", (run, update), ("step", "sample"))
+        control = controls.slider("update", "Update", 1, count, default=min(default, count))
+        update = update_link.widget(control, run)
+    update_link.forget_on_change("update", (run, update), ("step", "sample"))
     try:
         return _record(run, update, own.get(run))
     except (ConfigError, CheckpointError, TrainingDiverged) as problem:
@@ -88,23 +92,6 @@ def _session_runs() -> dict[str, training.JobSnapshot]:
     return found
 
 
-def _widget(control: controls.Control):
-    """The control, after forgetting a value that it no longer has."""
-    if st.session_state.get(control.name, control.keys[0]) not in control.keys:
-        del st.session_state[control.name]
-    return control.widget()
-
-
-def _forget_on_change(name: str, value: object, names: tuple[str, ...]) -> None:
-    before = st.session_state.setdefault(f"inside {name}", value)
-    if before == value:
-        return
-    st.session_state[f"inside {name}"] = value
-    for each in names:
-        st.session_state.pop(each, None)
-        st.query_params.pop(each, None)
-
-
 def _record(run: str, update: int, snapshot: training.JobSnapshot | None) -> Picked:
     if snapshot is None:
         key = f"{run} {update}"
@@ -116,11 +103,12 @@ def _record(run: str, update: int, snapshot: training.JobSnapshot | None) -> Pic
             key=lambda one: one.update,
             default=snapshot.checkpoints[0],
         )
-        key = f"{hash(snapshot.checkpoints[0].data)} {snapshot.config.to_json()} {update}"
+        first = hashlib.sha256(snapshot.checkpoints[0].data).hexdigest()
+        key = f"{first} {snapshot.config.to_json()} {update}"
         logged = next((one for one in snapshot.stats if one.update == update), None)
     with st.spinner(_waiting(update, start.update)):
         recording = _recorded(key, update, start)
-    return Picked(f"{hash(key):x}", recording, logged)
+    return Picked(run, hashlib.sha256(key.encode()).hexdigest()[:12], recording, logged)
 
 
 def _waiting(update: int, start: int) -> str:

@@ -28,7 +28,7 @@ def show(picked: Picked, sample: int, step: int) -> None:
     st.markdown(f"Transition **{sample:,}** in gradient step **{at:,}**.")
     stages = update_walk.walk(picked.recording, sample, at).merge(_lines(), on="stage")
     tables = {"stages": figure.Rows(stages), "here": figure.Rows(stages, ("stage",))}
-    figure.show(f"walk-{picked.key}", _figure(), live=figure.Live((), lambda: tables), alone=False)
+    figure.show("walk", _figure(), live=figure.Live((), lambda: tables), alone=False)
 
 
 @st.cache_data(show_spinner=False)

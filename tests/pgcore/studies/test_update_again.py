@@ -108,6 +108,15 @@ def test_the_kl_stop_and_the_epochs_are_taken(recorded):
     assert update_again.again(recorded, minibatch_size=0).step.max() == 3
 
 
+def test_momentum_carries_on(recorded):
+    """Without it, Adam's step has the gradient's own sign: only the second moment scales it."""
+    none = update_again.again(recorded, momentum=0, n_epochs=1, minibatch_size=0)
+    before, after = (safetensors.torch.load(each.data) for each in (none.before, none.after))
+    bias = max(name for name in before if name.startswith("policy") and "bias" in name)
+    moved = (after[bias] - before[bias]).sign()
+    assert torch.equal(moved, -torch.from_numpy(none.logits_gradient.sum(0)).sign())
+
+
 def test_spread_counts_everything_once(recorded):
     spread = update_again.spread(recorded, [0.9, 1.0, 1.1])
     ratio = update.after(recorded).ratio.numpy()
