@@ -81,7 +81,7 @@ def _large(rng: Rng) -> Asked:
                 "eps": f"{EPS:g}",
                 "rate": f"{RATE:g}",
                 "share": "0",
-                "push": "positive (+1)" if sign > 0 else "negative (−1)",
+                "push": word,
             },
         ),
         "“The clip keeps the ratio between 1 − ε and 1 + ε” is the usual answer, and it is wrong. "

@@ -93,7 +93,11 @@ def _limit(rng: Rng) -> Asked:
             ),
         ),
         why + f" δ = {shown(delta)}.",
-        Link("gae", "where termination and truncation can be switched"),
+        Link(
+            "gae",
+            "where termination and truncation can be switched",
+            {"ending": "the time limit cuts" if cut else "the pole falls"},
+        ),
         "The homework computes `done = terminated | truncated` and treats both as the end. An "
         "agent that balances to the limit is then told that its success is a fall.",
     )
@@ -140,7 +144,7 @@ def _two_steps(rng: Rng) -> Asked:
             f"{shown((gamma * lam) ** k)} · ({shown(delta)})" for k, delta in enumerate(deltas)
         )
         + f" = {shown(value)}.",
-        Link("gae", "where each TD error's weight is a bar"),
+        Link("gae", "where each TD error's weight is a bar", {"lam": f"{lam:g}"}),
     )
 
 

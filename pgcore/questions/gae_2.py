@@ -91,7 +91,11 @@ def _ends(rng: Rng) -> Asked:
         for i, name in enumerate(names)
         if name != right
     }
-    how = pick(rng, "terminated (the pole fell)", "was truncated (the time limit)")
+    ending, how = pick(
+        rng,
+        ("the pole falls", "terminated (the pole fell)"),
+        ("the time limit cuts", "was truncated (the time limit)"),
+    )
     return Asked(
         f"Bars are the TD errors of {size} rows of one environment. The episode {how} **after step "
         f"{names[end]}**. Mark the **last** TD error that counts in the advantage of step "
@@ -111,7 +115,11 @@ def _ends(rng: Rng) -> Asked:
         + ", ".join(f"{n} {shown(w, 2)}" for n, w in zip(names, weights.tolist(), strict=True))
         + ". Terminated or truncated: both stop the recursion. They differ inside the last TD "
         "error, where truncation keeps the bootstrap.",
-        Link("gae", "where the end of an episode can be switched off, to see what leaks"),
+        Link(
+            "gae",
+            "where the end of an episode can be ignored, to see what leaks",
+            {"ending": ending, "end": "ignored"},
+        ),
     )
 
 

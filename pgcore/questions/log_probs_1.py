@@ -13,6 +13,14 @@ from pgcore.studies.log_probs import grad_log_prob, policy
 TOPIC = Topic("log_probs", "2 · Log-probabilities", 3)
 
 
+def _sliders(logits: list[float]) -> dict[str, str]:
+    """The chapter's sliders at these logits."""
+    names = (f"z{name.lower()}" for name in letters(len(logits)))
+    return {"actions": f"{len(logits)}"} | {
+        name: f"{logit:g}" for name, logit in zip(names, logits, strict=True)
+    }
+
+
 def _softmax(rng: Rng) -> Asked:
     logits = [float(each) for each in rng.permutation([0, 1, pick(rng, -1, 2, 3)])]
     probs = policy(logits).probs
@@ -44,7 +52,7 @@ def _softmax(rng: Rng) -> Asked:
             ),
         ),
         f"$e^z$ = {listed(z.exp().tolist())}; divided by their sum: {listed(probs.tolist())}.",
-        Link("log_probs", "where the logits are sliders"),
+        Link("log_probs", "where the logits are sliders", _sliders(logits)),
     )
 
 
@@ -77,7 +85,11 @@ def _shift(rng: Rng) -> Asked:
         ),
         f"Logits 0, 1, 2 give {listed(before.tolist())}. Shifted by {by}: "
         f"{listed(shifted.tolist())}. Doubled: {listed(scaled.tolist())}.",
-        Link("log_probs", "where the temperature scales what a shift leaves alone"),
+        Link(
+            "log_probs",
+            "where the temperature scales what a shift leaves alone",
+            _sliders(base),
+        ),
     )
 
 
@@ -124,7 +136,11 @@ def _gradient(rng: Rng) -> Asked:
         "$\\partial\\log\\pi(a)/\\partial z_j$ = 1 if j is the action taken, else 0, minus "
         f"$\\pi(j)$: here {int(own)} − {shown(float(probs[asked]), 3)} = {shown(value, 3)}, "
         "the same as autograd's.",
-        Link("log_probs", "where one-hot minus π stands beside autograd"),
+        Link(
+            "log_probs",
+            "where one-hot minus π stands beside autograd",
+            _sliders(logits.tolist()) | {"taken": letters(3)[taken]},
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pgcore.questions.answers import Choice, Item, Option, Order
+from pgcore.questions.answers import Choice, Item, Option, Order, letters
 from pgcore.questions.base import Asked, Link, Question, Rng, listed, pick, shown
 from pgcore.questions.line import Line, Mistake
 from pgcore.questions.log_probs_1 import TOPIC
@@ -49,7 +49,11 @@ def _underflow(rng: Rng) -> Asked:
         ),
         f"The sum of logarithms is {shown(total)}, no trouble at all. The gradient of the log of "
         "a product that has become 0 is nan; that of the sum is exact.",
-        Link("log_probs", "where the product dies and the sum goes on"),
+        Link(
+            "log_probs",
+            "where the product dies and the sum goes on",
+            {"each": f"{prob:g}", "factors": f"{steps}"},
+        ),
     )
 
 
@@ -103,7 +107,11 @@ def _max_entropy(rng: Rng) -> Asked:
         ),
         f"$H=\\ln {n}$ = {shown(value)}, the most that {n} actions can have. Training charts often "
         "show the normalised entropy, H / ln A, which starts at 1.",
-        Link("log_probs", "where entropy is read off"),
+        Link(
+            "log_probs",
+            "where entropy is read off",
+            {"actions": f"{n}"} | {f"z{name.lower()}": "0" for name in letters(n)},
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from pgcore.questions.answers import Choice, Item, Option, Order
 from pgcore.questions.base import Asked, Link, Question, Rng, Topic, column, listed, pick, shown
 from pgcore.questions.number import Number, Trap
 from pgcore.returns import discounted_returns
+from pgcore.studies.discounting import effective_horizon
 
 TOPIC = Topic("mdp", "1 · Decision processes", 2)
 
@@ -48,7 +49,11 @@ def _discounted(rng: Rng) -> Asked:
         "$R_0=\\sum_t\\gamma^t r_t$ = "
         + " + ".join(f"{reward:g} · {shown(gamma**t)}" for t, reward in enumerate(rewards))
         + f" = {shown(value)}.",
-        Link("mdp", "where each reward's weight is a bar"),
+        Link(
+            "mdp",
+            "where each reward's weight is a bar",
+            {"horizon": f"{effective_horizon(gamma):g}"},
+        ),
     )
 
 
@@ -132,7 +137,11 @@ def _patience(rng: Rng) -> Asked:
         ),
         f"$\\gamma^{{{wait}}} = {shown(weight)}$, so {late:g} in {wait} steps is worth "
         f"{late:g} · {shown(weight)} = {shown(worth, 3)} now.",
-        Link("mdp", "where the discount decides what a late reward is worth"),
+        Link(
+            "mdp",
+            "where the discount decides what a late reward is worth",
+            {"horizon": f"{effective_horizon(gamma):g}"},
+        ),
     )
 
 

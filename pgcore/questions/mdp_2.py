@@ -21,7 +21,7 @@ __all__ = ["QUESTIONS", "TOPIC"]
 
 def _worst_cell(rng: Rng) -> Asked:
     dear = pick(rng, True, False)
-    step_reward, gamma = (pick(rng, -1.0, -2.0) if dear else pick(rng, -0.01, -0.02)), 0.95
+    step_reward, gamma = (pick(rng, -1.0, -2.0) if dear else pick(rng, -0.01, 0.0)), 0.95
     world = gridworld(0.0, step_reward)
     values = state_values(world.mdp, uniform_policy(world.mdp), gamma)
     alive = (~world.mdp.terminal).nonzero().flatten().tolist()
@@ -66,7 +66,16 @@ def _worst_cell(rng: Rng) -> Asked:
             else "When steps are cheap, only the end counts, and from there it is often the −1."
         )
         + " A value belongs to a policy: for another one, another cell may be worst.",
-        Link("mdp", "where every cell's value is written, for the random policy too"),
+        Link(
+            "mdp",
+            "where every cell's value is written, for the random policy too",
+            {
+                "policy": "random",
+                "slip": "0",
+                "step_reward": f"{step_reward:g}",
+                "gamma": f"{gamma:g}",
+            },
+        ),
     )
 
 
@@ -119,7 +128,7 @@ _HIDDEN = Asked(
         )
     ),
     "It is a partially observed process then: the world's state is Markov, the observation is not.",
-    Link("mdp", "where two real moments look alike and part"),
+    Link("mdp", "where two real moments look alike and part", {"ahead": "4"}),
 )
 
 
@@ -166,7 +175,7 @@ def _optimum(rng: Rng) -> Asked:
         Link(
             "mdp",
             "where the arrows turn as the step reward moves",
-            {"slip": "0.2", "step_reward": f"{cost:g}"},
+            {"slip": f"{slip:g}", "step_reward": f"{cost:g}", "gamma": f"{gamma:g}"},
         ),
     )
 

@@ -20,7 +20,7 @@ def _tensor(*numbers: float) -> torch.Tensor:
 
 def _objective(rng: Rng) -> Asked:
     eps = pick(rng, 0.1, 0.2)
-    ratio, advantage = pick(rng, 1 + 3 * eps, 1 - 3 * eps), float(pick(rng, 2, 3, -2, -3))
+    ratio, advantage = pick(rng, 1 + 3 * eps, 1 - 3 * eps), float(pick(rng, 1.5, 0.5, -0.5, -1.5))
     pieces, slope = surrogate_at(_tensor(ratio), _tensor(advantage), eps)
     value, free, held = (
         float(piece) for piece in (pieces.objective, pieces.unclipped, pieces.clipped)
@@ -55,7 +55,7 @@ def _objective(rng: Rng) -> Asked:
         Link(
             "ppo_clip",
             "where ratio and advantage are sliders",
-            {"eps": f"{eps:g}", "ratio": f"{ratio:g}"},
+            {"eps": f"{eps:g}", "ratio": f"{ratio:g}", "advantage": f"{advantage:g}"},
         ),
     )
 

@@ -19,7 +19,7 @@ __all__ = ["QUESTIONS", "TOPIC"]
 def _spread(rng: Rng) -> Asked:
     problem = baselines.problem_with(pick(rng, 0.3, 0.5, 0.7))
     _, variance = baselines.moments(problem, 0.0)
-    small, factor = pick(rng, 4, 10, 16), pick(rng, 4, 9, 16, 25)
+    small, factor = pick(rng, 4, 8, 16, 32), pick(rng, 4, 16)
     now, then = (math.sqrt(variance / size) for size in (small, small * factor))
     return Asked(
         f"A gradient estimate averaged over {small} samples scatters by {shown(now, 3)} around the "
@@ -44,7 +44,7 @@ def _spread(rng: Rng) -> Asked:
         ),
         f"{factor} times the samples, the square root of {factor} times less spread: "
         f"{shown(now, 3)} / {math.sqrt(factor):g} = {shown(then, 3)}. On log axes, slope −1/2.",
-        Link("reinforce", "where the slope −1/2 is measured", {"batch": "64"}),
+        Link("reinforce", "where the slope −1/2 is measured", {"batch": f"{small * factor}"}),
     )
 
 

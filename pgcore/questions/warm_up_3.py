@@ -86,13 +86,17 @@ def _heads(rng: Rng) -> Asked:
         f"$\\ln {shown(prob)} = {shown(float(log_prob))}$. Independent tosses multiply their "
         "probabilities, so they add their logarithms: ln 0.5, about "
         f"{shown(float(coin.logits[0]), 3)}, a toss.",
-        Link("log_probs", "where the coin's log-probability is drawn against its probability"),
+        Link(
+            "log_probs",
+            "where the coin's log-probability is drawn against its probability",
+            {"heads": "0.5"},
+        ),
     )
 
 
 def _ratio(rng: Rng) -> Asked:
     old = pick(rng, -3.0, -2.5, -2.0, -1.6)
-    step = pick(rng, -0.9, -0.4, 0.3, 0.5, 0.8)
+    step = pick(rng, -1.0, -0.5, 0.5, 1.0)
     new = old + step
     logs = torch.tensor([new], dtype=torch.float64), torch.tensor([old], dtype=torch.float64)
     pieces = clipped_surrogate(*logs, torch.ones_like(logs[0]), 0.2)
@@ -118,7 +122,11 @@ def _ratio(rng: Rng) -> Asked:
         ),
         f"$A/B=\\exp(\\log A-\\log B)=\\exp({shown(step)})={shown(ratio)}$. PPO's ratio is "
         "computed so: A and B themselves may be too small for float32, their logarithms are not.",
-        Link("log_probs", "where the naive ratio breaks and this one does not"),
+        Link(
+            "log_probs",
+            "where the naive ratio breaks and this one does not",
+            {"difference": f"{step:g}"},
+        ),
     )
 
 
