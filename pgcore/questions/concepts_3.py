@@ -44,7 +44,7 @@ def _where(rng: Rng) -> Asked:
     word = "positive" if sign > 0 else "negative"
     moved = "above 1 + ε" if sign > 0 else "below 1 − ε"
     return Asked(
-        f"ε = {eps:g}, and the pair's advantage is **{word}** ({sign:+g}). The curve is the "
+        f"ε = {eps:g}, and the pair's advantage is **{word}** ({shown(sign)}). The curve is the "
         "clipped objective. Mark **all** the ratios at which the clipped expression is active, "
         "so that this pair's gradient is zero.",
         Mark(

@@ -30,7 +30,12 @@ def _worst_cell(rng: Rng) -> Asked:
     worth = {name: float(values[state]) for name, state in zip(names, alive, strict=True)}
     right = min(worth, key=lambda name: worth[name])
     beside = names[-1]  # the last free cell, below the −1
-    wrong = {name: _why_not(name == beside, dear, worth[name]) for name in names if name != right}
+    start = names[alive.index(int(world.mdp.start.argmax()))]
+    wrong = {
+        name: _why_not(name == start, name == beside, dear, worth[name])
+        for name in names
+        if name != right
+    }
     exits = [
         (f"{EXITS[kind]:+g}".replace("-", "−"), col + 1, row + 1)
         for row, line in enumerate(world.layout)
@@ -79,23 +84,23 @@ def _worst_cell(rng: Rng) -> Asked:
     )
 
 
-def _why_not(beside: bool, dear: bool, value: float) -> tuple[str, str]:
+def _why_not(start: bool, beside: bool, dear: bool, value: float) -> tuple[str, str]:
+    worth = f"Its value is {shown(value, 3)}. "
     if beside:
         return (
             "The reward of the exit taken for the return",
-            f"Every step on the way costs far more than the exit: {shown(value, 3)} here, because "
-            "the walk is over soon.",
+            f"{worth}Every step on the way costs far more than the exit, and from here the walk is "
+            "over soon.",
         )
     if dear:
         return (
             "Another walk is longer",
-            f"Its value is {shown(value, 3)}. With steps this dear, ask from where a blind walker "
-            "needs the most steps to any exit.",
+            f"{worth}With steps this dear, ask from where a blind walker needs the most steps to "
+            "any exit.",
         )
     return (
-        "Distance taken for value",
-        f"Its value is {shown(value, 3)}. Steps cost next to nothing: ask where a blind step is "
-        "most likely to end at −1.",
+        "Distance taken for value" if start else "Another cell is worth less",
+        f"{worth}Steps cost next to nothing: ask where a blind step is most likely to end at −1.",
     )
 
 

@@ -105,8 +105,8 @@ _OBJECTIVE = Asked(
     ),
     "Two sources of chance are averaged out: the policy's samples and the world's.",
     Link("mdp", "where a sampled mean return closes in on the exact value"),
-    "The homework's code uses γ for the weights of the actions and judges the result by the "
-    "undiscounted return. The two agree in what they like on CartPole; in general they need not.",
+    "The homework trains on discounted returns and plots undiscounted rewards. On CartPole both "
+    "prefer longer episodes; in general the two goals can disagree.",
 )
 
 _OF_WHAT = Asked(

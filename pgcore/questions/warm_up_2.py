@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pgcore.questions.answers import Choice, Option
-from pgcore.questions.base import Asked, Link, Question, Rng, pick, shown
+from pgcore.questions.base import Asked, Link, Question, Rng, listed, pick, shown
 from pgcore.questions.warm_up_1 import TOPIC
 from pgcore.studies import baselines
 
@@ -68,14 +68,15 @@ def _reinforce_gradient(rng: Rng) -> Asked:
                     "Differentiating the return",
                 ),
                 Option(
-                    "$\\mathbb E_\\pi\\left[\\sum_t \\pi(a_t|s_t)\\,\\nabla\\log\\pi(a_t|s_t)\\,"
-                    "R_t\\right]$",
-                    "π stands there twice: once written, once because the samples come from it.",
-                    "Weighing by the probability twice",
+                    "$\\mathbb E_\\pi\\left[\\sum_t \\nabla\\log\\pi(a_t|s_t)\\right]\\,"
+                    "\\mathbb E_\\pi\\left[R_t\\right]$",
+                    "The mean of the score alone is 0, in every state. It has to meet its own "
+                    "return before anything is averaged.",
+                    "Averaging apart",
                 ),
             )
         ),
-        f"Check it on two actions that pay {rewards[0]:g} and {rewards[1]:g}, the first one taken "
+        f"Check it on two actions that pay {listed(rewards)}, the first one taken "
         f"with probability {shown(own, 3)}: summed exactly, the first formula gives "
         f"{shown(exact, 3)} for the first logit, the same as autograd through "
         f"$J=\\sum_a\\pi(a)\\,r(a)$.",

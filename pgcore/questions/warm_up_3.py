@@ -52,10 +52,14 @@ def _heads(rng: Rng) -> Asked:
     n = pick(rng, 1, 2, 3, 4)
     coin = Categorical(logits=torch.zeros(2, dtype=torch.float64))
     log_prob = coin.log_prob(torch.zeros(n, dtype=torch.int64)).sum()
-    what = "Heads: what is" if n == 1 else f"{n} times heads in {n} tosses: what is"
+    tossed = (
+        "once. What is the log-probability of heads"
+        if n == 1
+        else (f"{n} times. What is the log-probability of heads every time")
+    )
     prob = float(log_prob.exp())
     return Asked(
-        f"A fair coin. {what} its log-probability (natural logarithm, as everywhere here)?",
+        f"A fair coin is tossed {tossed}? (Logarithms are natural here, as everywhere.)",
         Number(
             float(log_prob),
             (

@@ -40,8 +40,8 @@ def softmax(logits: list[float]) -> list[float]:
 
 
 def heads(asked: Asked) -> float:
-    tosses = numbers(asked.text)
-    return (tosses[0] if tosses else 1) * math.log(0.5)
+    tosses = 1 if "tossed once" in asked.text else one(asked, "tossed")
+    return tosses * math.log(0.5)
 
 
 def exp_of_difference(asked: Asked) -> float:
