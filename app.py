@@ -22,6 +22,12 @@ page = st.navigation(
                 icon=":material/zoom_in:",
                 url_path="inside_an_update",
             ),
+            st.Page(
+                "pages/9_bug_clinic.py",
+                title="Bug clinic",
+                icon=":material/bug_report:",
+                url_path="bug_clinic",
+            ),
         ],
         "Practice": [
             st.Page("pages/10_quiz.py", title="Quiz", icon=":material/quiz:", url_path="quiz"),

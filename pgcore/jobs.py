@@ -157,6 +157,7 @@ class TrainingJob:
         folder: where to keep the run on disk; nowhere if None.
         updates_per_second: a limit that makes a fast run slow enough to watch; 0 is full speed.
         resume_from: a checkpoint to go on from.
+        make_trainer: called in the thread in place of Trainer(config), for a variant of it.
     """
 
     _numbers = itertools.count(1)
@@ -169,6 +170,7 @@ class TrainingJob:
         folder: Path | None = None,
         updates_per_second: float = 0.0,
         resume_from: Checkpoint | None = None,
+        make_trainer: Callable[[], Trainer] | None = None,
     ) -> None:
         self.config = config
         self.number = next(self._numbers)
@@ -177,6 +179,7 @@ class TrainingJob:
         self._lease = lease or Lease()
         self._folder = folder
         self._resume_from = resume_from
+        self._make_trainer = make_trainer or (lambda: Trainer(config))
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._state = JobState.READY
@@ -266,7 +269,7 @@ class TrainingJob:
     def _train(self, stack: ExitStack) -> None:
         resumed = self._resume_from
         trainer = (
-            Trainer(self.config)
+            self._make_trainer()
             if resumed is None
             else checkpoints.resume(resumed, n_updates=self.config.n_updates)
         )

@@ -18,7 +18,17 @@ ROOMS = [
     {"trajectory", "environments", "envstate", "config"},
     {"agents"},
     {"train", "stats"},
-    {"checkpoints", "evaluate", "playback", "recording", "runs", "ready", "studies", "bugs"},
+    {
+        "checkpoints",
+        "evaluate",
+        "playback",
+        "recording",
+        "runs",
+        "ready",
+        "studies",
+        "bugs",
+        "health",
+    },
     {"jobs", "sweep", "grader", "questions"},
     {"__main__"},
 ]

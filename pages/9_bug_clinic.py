@@ -1,0 +1,42 @@
+"""One thing is wrong in a run: what? Broken on purpose, beside its healthy twin."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import chapter, controls, theme
+
+chapter.insist_on_app()
+st.title("Bug clinic")
+st.markdown("##### One thing is wrong in this run: what, and what would have shown it?")
+theme.load_torch()
+
+from pages.ui import clinic, clinic_blind, clinic_file  # noqa: E402  (they import torch)
+
+KNOWN, BLIND = "known", "blind"
+MODE = controls.choice("mode", "Mode", [KNOWN, BLIND])
+
+st.markdown(
+    """
+Broken policy-gradient code fails silently: it runs, prints numbers, and never learns. Here are
+such bugs, each in a run where **one thing** is wrong, beside its **healthy twin**: the same seed,
+and the same everything else. Both are trained while you watch. **Health checks** read the numbers
+that a run logs anyway, without knowing the cause.
+"""
+)
+mode = MODE.widget()
+if mode == BLIND:
+    st.query_params.pop("bug", None)
+    st.markdown("A bug drawn at random; you see only its symptoms. Run, look, and name the cause.")
+    clinic_blind.show()
+    st.stop()
+
+name, seed = clinic.pick()
+st.markdown(f"**What one sees.** {clinic.BUGS[name].symptom}")
+twins = clinic.watch(name, seed)
+if twins is not None:
+    clinic_file.checks(twins)
+    clinic_file.harm(name)
+clinic_file.difference(name)
+clinic_file.evidence(name, seed)
+clinic_file.cause_and_fix(name)
