@@ -137,10 +137,10 @@ def _move(place: Place) -> None:
     names = quiz_state.group(place.topic)
     at = names.index(place.question)
     has_numbers = questions()[place.question].has_numbers
+    # Without icons, so that the three fit beside each other on a telephone.
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.button(
             "Previous",
-            icon=":material/arrow_back:",
             shortcut="P",
             disabled=at == 0,
             on_click=lambda: quiz_state.go(quiz_state.to_question(place, names[at - 1])),
@@ -148,15 +148,12 @@ def _move(place: Place) -> None:
         )
         st.button(
             "New numbers" if has_numbers else "Again",
-            icon=":material/refresh:",
             shortcut="A",
             on_click=lambda: quiz_state.go(quiz_state.again(place)),
             key="quiz again",
         )
         st.button(
             "Next",
-            icon=":material/arrow_forward:",
-            icon_position="right",
             shortcut="N",
             disabled=at == len(names) - 1,
             on_click=lambda: quiz_state.go(quiz_state.to_question(place, names[at + 1])),
