@@ -67,6 +67,12 @@ predict.ask(
         ),
     ],
 )
+st.markdown(
+    """
+Three things to find out: does a small **learning rate** keep every ratio inside? Does **momentum**
+0? And a **KL stop** of 0.02: does it end the update before the ratios are furthest out, or after?
+"""
+)
 update_escape.show(picked)
 
 st.subheader("How an update is recorded")

@@ -66,6 +66,7 @@ MEASURED: tuple[Drag | Server, ...] = (
     Drag("baselines", "slide"),
     Drag("gae", "steps", (0.1, 0.5), (0.9, 0.5)),
     Drag("gae", "bias", (0.2, 0.5), (0.9, 0.5)),
+    Drag("inside_an_update", "microscope", (0.2, 0.5), (0.9, 0.5), plot=4),
 )
 """One line a figure or control: add yours."""
 

@@ -32,6 +32,12 @@ def test_opens_and_the_first_minibatch_sits_at_ratio_one():
     (picked,) = figures.rows(sent, "picked")
     assert picked["row"] == sent["controls"][1]["values"][sent["start"]["sample"]]
     assert picked["words"].startswith("No gradient")
+    (dot,) = (
+        dot
+        for dot in figures.rows(sent, "dots", step=int(picked["used"]))
+        if dot["sample"] == picked["row"]
+    )
+    assert dot["ratio"] == picked["ratio"] and dot["objective"] == picked["objective"]
 
 
 def test_meters_count_what_is_drawn():
@@ -129,9 +135,9 @@ def test_homeworks_batch_is_drawn_down_and_says_so():
     at = open_page_at(run="PPO homework", update="1")
     assert not at.exception and not at.warning
     (told,) = (each.value for each in at.caption if each.value.startswith("Drawn: "))
-    assert "700 of 16,384 transitions" in told and "163,840 samples in 9.0 MB" in told
+    assert "400 of 16,384 transitions" in told and "163,840 samples in 9.0 MB" in told
     sent = figures.payload(at)
-    assert len(figures.rows(sent, "dots", step=5)) == 700
+    assert len(figures.rows(sent, "dots", step=5)) == 400
     (now,) = figures.rows(sent, "now", step=5)
     assert now["size"] == 16_384
     assert len(sent["raw"]) < 1_000_000
