@@ -16,6 +16,7 @@ from pgcore.checkpoints import CheckpointError
 from pgcore.config import ALGORITHMS, PRESETS, ConfigError, TrainConfig
 from pgcore.environments import OFFERED
 from pgcore.evaluate import evaluate
+from pgcore.grader import GraderError, check
 from pgcore.train import Trainer, TrainingDiverged
 
 
@@ -120,9 +121,27 @@ def _train_into(path: Path, trainer: Trainer, resume_at: int | None) -> None:
     print(f"Kept in {path}: config.json, metrics.csv, checkpoints/, TensorBoard events")
 
 
+@dataclass(frozen=True)
+class Check:
+    """Check your own agent class, in a process of its own, and name the likely mistake."""
+
+    file: tyro.conf.Positional[Path]
+    """A Python file with a class REINFORCE, VPG, PPO or GAE."""
+    algorithm: Literal["reinforce", "vpg", "ppo", "gae"] | None = None
+    """Which class, where the file defines several."""
+
+
+def grade(args: list[str]) -> None:
+    """Run `python -m pgcore check`; exit code 1 if a check failed."""
+    command = tyro.cli(Check, args=args, prog="python -m pgcore check")
+    report = check(command.file, command.algorithm)
+    print(report)
+    raise SystemExit(0 if report.passed else 1)
+
+
 def main() -> None:
     """Choose the command; a mistake in the input ends in one sentence and exit code 2."""
-    commands = {"train": train}
+    commands = {"train": train, "check": grade}
     name, args = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
     if name not in commands:
         asked = name in ("-h", "--help")
@@ -131,7 +150,13 @@ def main() -> None:
         raise SystemExit(0 if asked else 2)
     try:
         commands[name](args)
-    except (ConfigError, CheckpointError, runs.RunFolderError, TrainingDiverged) as error:
+    except (
+        ConfigError,
+        CheckpointError,
+        GraderError,
+        runs.RunFolderError,
+        TrainingDiverged,
+    ) as error:
         print(f"python -m pgcore {name}: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 

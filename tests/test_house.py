@@ -29,7 +29,7 @@ ROOMS = [
         "bugs",
         "health",
     },
-    {"jobs", "sweep", "grader", "questions"},
+    {"jobs", "sweep", "grader", "grading", "questions"},
     {"__main__"},
 ]
 UI, CHAPTER, APP = range(len(ROOMS), len(ROOMS) + 3)

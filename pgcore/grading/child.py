@@ -1,0 +1,119 @@
+"""The process in which a learner's file runs: limits, then the checks, each written as it ends.
+
+Started by pgcore.grader alone. What it writes is JSON, a line an event, to the file it is given.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
+from typing import TextIO
+
+import torch
+
+from pgcore.grading import behaviour, homework, learning, subject
+from pgcore.grading.subject import Mistake, Subject, explain
+
+CHECKS: tuple[tuple[str, Callable[[Subject], str]], ...] = (
+    ("interface", subject.check_interface),
+    ("networks", homework.check_networks),
+    ("loss", homework.check_loss),
+    ("get_action", behaviour.check_get_action),
+    ("policy gradient", behaviour.check_policy_gradient),
+    ("value gradient", behaviour.check_value_gradient),
+    ("clip", behaviour.check_clip),
+    ("learning: bandit", learning.check_bandit),
+    ("learning: CartPole", learning.check_cartpole),
+)
+
+
+def limit(cpu_seconds: int, memory_mb: int) -> None:
+    """Bound CPU time and memory from here on, beyond what Python and torch hold already.
+
+    Nothing is bounded where the platform has no `resource` (Windows), and no memory where it has
+    no /proc (macOS): there the parent's clock is the only limit.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    used = int(sum(os.times()[:2])) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (used + cpu_seconds, used + cpu_seconds + 1))
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        held = int(statm.read_text().split()[0]) * resource.getpagesize()
+        allowed = held + memory_mb * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+
+
+def load(file: Path) -> ModuleType:
+    """The learner's file as a module named "learner", its folder importable."""
+    sys.path.insert(0, str(file.parent))
+    loader = SourceFileLoader("learner", str(file))
+    spec = spec_from_loader("learner", loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    sys.modules["learner"] = module
+    loader.exec_module(module)
+    return module
+
+
+def main(file: Path, algorithm: str | None, out: TextIO) -> None:
+    """Run every check, and write its outcome before the next one starts."""
+
+    def write(**event: object) -> None:
+        print(json.dumps(event), file=out, flush=True)
+
+    def outcome(check: str, sentence: str, passed: bool = False, bug: str | None = None) -> bool:
+        write(check=check, passed=passed, sentence=sentence, bug=bug)
+        return passed
+
+    def attempt(check: str, doing: Callable[[], str], while_: str) -> bool:
+        write(start=check)
+        try:
+            return outcome(check, doing(), True)
+        except Mistake as mistake:
+            return outcome(check, mistake.sentence, bug=mistake.bug)
+        # The learner's code may raise anything, SystemExit and KeyboardInterrupt included.
+        except BaseException as error:
+            return outcome(check, explain(error, file, while_))
+
+    found: list[Subject] = []
+
+    def find() -> str:
+        # Sampling draws from the global generator: this process is the learner's alone.
+        torch.manual_seed(0)
+        found.append(subject.find(load(file), algorithm))
+        write(algorithm=found[0].algorithm)
+        return f"class {found[0].label}, graded as {found[0].algorithm.upper()}"
+
+    passed = attempt("file", find, "The file cannot be loaded")
+    for name, check in CHECKS if passed else ():
+        if name == "clip" and found[0].algorithm not in ("ppo", "gae"):
+            continue
+        if name.startswith("learning") and not passed:
+            continue
+        torch.manual_seed(0)
+        good = attempt(name, partial(check, found[0]), f"In the check of {name}")
+        passed = passed and good
+        if name == "interface" and not good:
+            break
+    write(end=True)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    out_path, file_path, asked, cpu, memory = sys.argv[1:]
+    with Path(out_path).open("a", encoding="utf-8") as stream:
+        limit(int(cpu), int(memory))
+        main(Path(file_path), asked or None, stream)
+        stream.flush()
+    # Threads that the learner's file started must not keep the process alive.
+    os._exit(0)
