@@ -295,7 +295,8 @@ def test_in_the_browser(open_page):
     page.get_by_role("button", name="Check").click()
     page.get_by_text("Right.").wait_for()
     assert_no_exception(page)
-    kept = json.loads(page.evaluate("sessionStorage.getItem('pgcore quiz progress')"))
+    stored = "() => sessionStorage.getItem('pgcore quiz progress')"
+    kept = json.loads(page.wait_for_function(stored).json_value())
     assert [each["question"] for each in kept["attempts"]] == ["clip_active"]
 
     page.reload()
