@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui import controls, live, training
 from pages.ui.controls import BadValue, Control
 from pgcore.bugs import Bug, discover
-from pgcore.jobs import JobSnapshot, JobState, TrainingJob
+from pgcore.jobs import JobSnapshot, JobState, Lease, Slots, TrainingJob
 
 POLL_SECONDS = 0.5
 WATCH_SECONDS = 10.0
@@ -54,16 +54,13 @@ class Twins:
             job.stop()
 
 
-def make(name: str, seed: int, bug: Bug | None = None, rate: float | None = None) -> Twins:
-    """The two jobs of a bug, not started: they belong to this session and stop with it."""
-    bug = bug or BUGS[name]
-    rate = bug.config.n_updates / WATCH_SECONDS if rate is None else rate
-    lease = live.session_runs().lease
+def make(name: str, seed: int, bug: Bug, slots: Slots, lease: Lease, rate: float = 0) -> Twins:
+    """The two jobs of a bug, not started; they stop once the lease has expired."""
     config = bug.config.replace(seed=seed)
 
     def job(config, run) -> TrainingJob:
         return TrainingJob(
-            config, live.slots(), lease, updates_per_second=rate, make_trainer=partial(run, seed)
+            config, slots, lease, updates_per_second=rate, make_trainer=partial(run, seed)
         )
 
     healthy = job(config, bug.healthy_run)
@@ -82,7 +79,9 @@ def start(name: str, seed: int) -> None:
     for twins in kept().values():
         twins.stop()
     kept().pop((name, seed), None)
-    kept()[name, seed] = twins = make(name, seed)
+    bug, lease = BUGS[name], live.session_runs().lease
+    twins = make(name, seed, bug, live.slots(), lease, bug.config.n_updates / WATCH_SECONDS)
+    kept()[name, seed] = twins
     while len(kept()) > MAX_KEPT:
         kept().pop(next(iter(kept())))
     for job in twins.jobs.values():
