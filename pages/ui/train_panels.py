@@ -54,7 +54,7 @@ def run_options() -> dict:
 
 
 def _live(runs: live.SessionRuns, config: TrainConfig | None, options: dict, alive: bool) -> None:
-    runs.lease.renew()
+    live.renew_lease()
     job = runs.active
     if (job is not None) != alive:
         st.rerun()
@@ -76,14 +76,13 @@ def _buttons(
 ) -> None:
     paused = job is not None and job.snapshot().state is JobState.PAUSED
     with st.container(horizontal=True):
-        if st.button(
+        started = st.button(
             "Start",
             type="primary",
             icon=":material/play_arrow:",
             key="start",
             disabled=job is not None or config is None,
-        ):
-            start(runs, config, options)
+        )
         if paused:
             if st.button("Resume", icon=":material/resume:", key="resume"):
                 job.resume()
@@ -100,6 +99,8 @@ def _buttons(
         ):
             runs.reset()
             st.rerun()
+    if started:
+        start(runs, config, options)
 
 
 def start(
@@ -152,6 +153,9 @@ def _return_chart(shown: dict[str, JobSnapshot]) -> None:
         {"curve": curve, "scores": scores},
         "returns",
         "Episode return by environment steps, a line and a band for each run.",
+        # Streamlit clears a zoom at every update, unless it is asked to report it.
+        on_select="rerun",
+        selection_mode="zoom",
     )
     st.caption(_legend_text(shown, env_id))
 
@@ -199,9 +203,9 @@ def _on_one_axis(runs: live.SessionRuns) -> dict[str, JobSnapshot]:
     }
 
 
-def _draw(spec: dict, rows: dict[str, pd.DataFrame], key: str, alt: str) -> None:
+def _draw(spec: dict, rows: dict[str, pd.DataFrame], key: str, alt: str, **options: str) -> None:
     datasets = spec.get("datasets", {}) | rows
-    st.vega_lite_chart(spec={**spec, "datasets": datasets}, key=key, alt=alt)
+    st.vega_lite_chart(spec={**spec, "datasets": datasets}, key=key, alt=alt, **options)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -228,7 +232,8 @@ def _legend_text(shown: dict[str, JobSnapshot], env_id: str) -> str:
             f"The homework's loop starts fresh episodes every {max(cut)} steps, so no longer "
             "episode ever ends in training: trust the dots. "
         )
-    return text + "Click a name in the legend to single out a run; Shift with the wheel zooms."
+    text += "Click a name in the legend to single out a run. "
+    return text + "Ctrl with the wheel zooms, a double click zooms back."
 
 
 def say(problem: Exception) -> None:

@@ -10,18 +10,21 @@ from pages.ui import live, train_panels, training
 from pgcore import playback as play
 from pgcore.checkpoints import SUFFIX, Checkpoint, CheckpointError
 from pgcore.config import ConfigError
+from pgcore.environments import OFFERED
 from pgcore.runs import to_csv
 
 
 def playback(runs: live.SessionRuns) -> None:
     """The untrained agent beside a checkpoint of any run."""
-    if not any(run.job.snapshot().checkpoints for run in runs.runs):
+    waiting = not any(run.job.snapshot().checkpoints for run in runs.runs)
+    if waiting and runs.active is None:
         return
     st.subheader("Watch it play")
-    st.fragment(_playback, key="playback")(runs)
+    poll = train_panels.POLL_SECONDS if waiting else None
+    st.fragment(_playback, run_every=poll, key="playback")(runs, waiting)
 
 
-def _playback(runs: live.SessionRuns) -> None:
+def _playback(runs: live.SessionRuns, waiting: bool) -> None:
     by_label = {
         training.label(run.number, run.job.config): run.job.snapshot().checkpoints
         for run in runs.runs
@@ -29,7 +32,10 @@ def _playback(runs: live.SessionRuns) -> None:
     by_label = {name: kept for name, kept in by_label.items() if kept}
     names = list(by_label)[::-1]
     if not names:
+        st.caption("As soon as the run has its first checkpoint.")
         return
+    if waiting:
+        st.rerun()
     name = names[0]
     if len(names) > 1:
         name = st.selectbox("Run", names, key=f"playback_run_{names[0]}")
@@ -98,6 +104,9 @@ def downloads(runs: live.SessionRuns, options: dict) -> None:
         return
     try:
         checkpoint = Checkpoint.from_bytes(file.getvalue())
+        if checkpoint.config.env_id not in OFFERED:
+            # An id can name a module, which making the environment would import.
+            raise CheckpointError(f"{checkpoint.config.env_id} is not trained on this page.")
     except CheckpointError as problem:
         train_panels.say(problem)
         return

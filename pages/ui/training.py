@@ -73,7 +73,8 @@ def preset_of(config: TrainConfig) -> str:
 def _x(total_steps: int, title: str | None = "environment steps") -> alt.X:
     return (
         alt.X("env_steps:Q")
-        .scale(domain=[0, total_steps], nice=False)
+        # A little room at both ends, or the first and the last dot would be cut in half.
+        .scale(domain=[-0.01 * total_steps, 1.01 * total_steps], nice=False)
         .axis(title=title, format="~s", grid=False, tickCount=6)
     )
 
@@ -83,7 +84,12 @@ def _run_colour(runs: Sequence[str], legend: bool = True) -> alt.Color:
     return (
         alt.Color("run:N")
         .scale(domain=list(runs), range=colours[: len(runs)])
-        .legend(alt.Legend(orient="top", title=None, columns=2, labelLimit=400) if legend else None)
+        .legend(
+            # The symbols would be as faint as the band.
+            alt.Legend(orient="top", title=None, columns=2, labelLimit=400, symbolOpacity=1)
+            if legend
+            else None
+        )
     )
 
 
@@ -100,7 +106,9 @@ def returns_chart(
         bind="scales",
         encodings=["x"],
         name="zoom",
-        zoom="wheel![event.shiftKey]",
+        # Not Shift: browsers turn the wheel sideways with it, and Vega would read no movement.
+        # Ctrl is also what a pinch on a touchpad sends.
+        zoom="wheel![event.ctrlKey || event.metaKey]",
         translate="[pointerdown[event.shiftKey], pointerup] > pointermove!",
     )
     y_scale = alt.Scale(domain=list(domain), nice=False) if domain else alt.Scale()
