@@ -130,9 +130,20 @@ def check(
             timed_out = True
         finally:
             _end(process)
-        limits = (f"{cpu_seconds} s of CPU", f"{wall_seconds:g} s", f"{memory_mb:,} MB")
         text = events.read_text("utf-8", errors="replace")
-        return _report(text, process.returncode, timed_out, limits)
+    code = process.returncode
+    if timed_out:
+        why = f"Stopped after {wall_seconds:g} s: it waits for something, or loops without end."
+    elif hasattr(signal, "SIGXCPU") and code == -signal.SIGXCPU:
+        why = f"Stopped after {cpu_seconds} s of CPU: an infinite loop, or very slow."
+    elif code < 0:
+        why = (
+            f"The process crashed (signal {-code}): native code failed, or it needed more than the "
+            f"{memory_mb:,} MB it may have."
+        )
+    else:
+        why = f"The file ended its own process (exit code {code})."
+    return read_report(text, why)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -146,7 +157,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _report(text: str, code: int, timed_out: bool, limits: tuple[str, str, str]) -> Report:
+def read_report(text: str, why: str = "The checks did not end.") -> Report:
+    """The report that the child's events make.
+
+    Args:
+        text: JSON, a line an event.
+        why: what to say of the check under way, if the process ended before its last event.
+    """
     algorithm, doing, ended = None, "file", False
     findings = []
     for line in text.splitlines():
@@ -160,17 +177,5 @@ def _report(text: str, code: int, timed_out: bool, limits: tuple[str, str, str])
         doing = event.get("start", doing)
         ended = ended or "end" in event
     if not ended:
-        cpu, wall, memory = limits
-        if timed_out:
-            why = f"stopped after {wall}: it waits for something, or loops without end"
-        elif code == -getattr(signal, "SIGXCPU", 0) and code:
-            why = f"stopped after {cpu}: an infinite loop, or very slow"
-        elif code < 0:
-            why = (
-                f"the process crashed (signal {-code}): native code failed, or it needed more than "
-                f"the {memory} it may have"
-            )
-        else:
-            why = f"the file ended its own process (exit code {code})"
-        findings.append(Finding(doing, False, f"{why[0].upper()}{why[1:]}."))
+        findings.append(Finding(doing, False, why))
     return Report(algorithm, tuple(findings))

@@ -116,9 +116,11 @@ def check_value_gradient(subject: Subject) -> str:
     pulls, weights = pull(subject, torch.ones_like(ratios)).value, returns.flatten()
     if pulls.abs().max() < 1e-9:
         raise Mistake("No gradient reaches the value network: the value loss is missing.")
-    if _is_constant(pulls):
+    alike = _is_constant(pulls)
+    # A gradient is subtracted: this one moves every value, which is 0, towards the mean return.
+    if alike and pulls.mean() * weights.mean() < 0:
         raise Mistake("All values are pulled alike: (B, 1) met (B,) in R - V(s).", "broadcast")
-    correlation = _correlation(pulls, -weights)
+    correlation = 0.0 if alike else _correlation(pulls, -weights)
     if correlation < -0.5:
         raise Mistake("The value network is pushed away from the returns: a sign is wrong.")
     if correlation < 0.5:
@@ -142,6 +144,8 @@ def check_clip(subject: Subject) -> str:
     returns, ratios = sample_weights()
     result = pull(subject, ratios)
     pulls, weights, r = result.policy, returns.flatten(), ratios.flatten()
+    if pulls.abs().max() < 1e-9:
+        raise Mistake("No gradient reaches the policy at any ratio.", "detached_log_probs")
     alive = pulls.abs() > 1e-5 * pulls.abs().max()
     per_weight = pulls / -weights
     follows_ratio = _correlation(per_weight[alive], r[alive]) > 0.99

@@ -1,0 +1,355 @@
+"""The grader on real files in real processes: right agents, broken ones, and hopeless ones."""
+
+from __future__ import annotations
+
+import io
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+
+from pgcore import bugs, grader
+from pgcore.__main__ import main
+from pgcore.grader import GraderError, Report, check
+from pgcore.grading import child, homework, pull
+from pgcore.grading.subject import GRADED
+
+LEARNERS = Path(__file__).parent / "learners"
+
+# learner, the line that is changed, what it becomes, the bug that must be named (None: a sentence),
+# and a piece of that sentence.
+BROKEN = {
+    "reinforce without minus": (
+        "reinforce",
+        "return -(traj",
+        "return (traj",
+        "missing_minus",
+        "the minus is missing",
+    ),
+    "vpg, advantage upside down": (
+        "vpg",
+        "advantages = traj.returns - values",
+        "advantages = values - traj.returns",
+        "missing_minus",
+        "high return less likely",
+    ),
+    "ppo without minus": (
+        "ppo",
+        "return -objective",
+        "return objective",
+        "missing_minus",
+        "the minus is missing",
+    ),
+    "reinforce detached": (
+        "reinforce",
+        "(traj.log_probs *",
+        "(traj.log_probs.detach() *",
+        "detached_log_probs",
+        "No gradient reaches the policy",
+    ),
+    "gae on stored log-probabilities under no_grad": (
+        "gae",
+        "log_probs = Categorical(logits=self.policy(traj.states)).log_prob(traj.actions)",
+        "log_probs = traj.log_probs.detach()",
+        "detached_log_probs",
+        "No gradient reaches the policy",
+    ),
+    "get_action under no_grad": (
+        "vpg",
+        "    def get_action",
+        "    @torch.no_grad()\n    def get_action",
+        "detached_log_probs",
+        "No gradient reaches the policy",
+    ),
+    "vpg, flat against a column": (
+        "vpg",
+        "(traj.log_probs * advantages).mean()",
+        "(traj.log_probs.flatten() * advantages.reshape(-1, 1)).mean()",
+        "broadcast",
+        "Every action gets the same gradient",
+    ),
+    "vpg, value loss on (B, B)": (
+        "vpg",
+        "(advantages**2).mean()",
+        "((traj.returns.flatten() - values.reshape(-1, 1)) ** 2).mean()",
+        "broadcast",
+        "(B, 1) met (B,)",
+    ),
+    "clip without min": (
+        "ppo",
+        "torch.min(ratio * advantages, clipped * advantages)",
+        "clipped * advantages",
+        "clip_without_min",
+        "nothing pulls them back",
+    ),
+    "old log-probabilities from the current policy": (
+        "ppo",
+        "log_probs - traj.log_probs",
+        "log_probs - log_probs.detach()",
+        "stale_ratio",
+        "the ratio is 1 whatever the old policy was",
+    ),
+    "softmax at the network's end": (
+        "reinforce",
+        "nn.Linear(128, n_actions))",
+        "nn.Linear(128, n_actions), nn.Softmax(-1))",
+        "softmax_twice",
+        "ends in Softmax",
+    ),
+    "softmax before the distribution": (
+        "reinforce",
+        "logits=self.policy(obs)",
+        "logits=self.policy(obs).softmax(-1)",
+        "softmax_twice",
+        "a softmax of a softmax",
+    ),
+    "argmax": (
+        "ppo",
+        "distribution.sample()",
+        "distribution.probs.argmax(-1)",
+        "argmax",
+        "are the same, the likeliest one",
+    ),
+    "the first step's return on every step": (
+        "reinforce",
+        "* traj.returns)",
+        "* traj.returns[:1])",
+        "whole_return",
+        "first step's return",
+    ),
+    "no value loss, advantage with its graph": (
+        "ppo",
+        " + (advantages**2).mean()",
+        "",
+        "advantage_not_detached",
+        "the value loss is missing",
+    ),
+    "no ratio": (
+        "ppo",
+        "torch.min(ratio * advantages, clipped * advantages)",
+        "log_probs * advantages",
+        "stale_ratio",
+        "the clip never acts",
+    ),
+    "no clip": (
+        "ppo",
+        "torch.min(ratio * advantages, clipped * advantages)",
+        "ratio * advantages",
+        None,
+        "the ratio without a clip",
+    ),
+    "max": ("ppo", "torch.min(", "torch.max(", None, "max instead of min"),
+    "clip range 0.2": ("ppo", "epsilon=0.1", "epsilon=0.2", None, "a clip range of 0.2"),
+    "sum": ("reinforce", ".mean()", ".sum()", None, "a sum instead of a mean"),
+    "no value loss, detached": (
+        "vpg",
+        "return (advantages**2).mean() - (traj.log_probs * advantages).mean()",
+        "return -(traj.log_probs * advantages.detach()).mean()",
+        None,
+        "No gradient reaches the value network",
+    ),
+    "uniform actions": (
+        "ppo",
+        "distribution.sample()",
+        "torch.randint(0, distribution.probs.shape[-1], obs.shape[:-1])",
+        None,
+        "other shares",
+    ),
+    "actions of shape (N, 1)": (
+        "reinforce",
+        "distribution.sample()",
+        "distribution.sample().unsqueeze(-1)",
+        None,
+        "must give (4000,) actions: (4000, 1)",
+    ),
+    "a number instead of a tensor": (
+        "reinforce",
+        ".mean()",
+        ".mean().item()",
+        None,
+        "get_loss returned a float",
+    ),
+}
+
+IMPOSSIBLE = {
+    "infinite loop": ("while True:\n    pass", "Stopped after 4 s of CPU: an infinite loop"),
+    "waits": ("import time\ntime.sleep(1e6)", "Stopped after 25 s: it waits for something"),
+    "ends itself": ("import os\nos._exit(0)", "ended its own process (exit code 0)"),
+    "sys.exit": ("import sys\nsys.exit(3)", "it ended the program in line 2"),
+    "segfault": ("import ctypes\nctypes.string_at(0)", "The process crashed (signal 11)"),
+    "memory": ("x = bytearray(3 * 2**30)", "more memory than it may have"),
+    "memory, torch": ("import torch\nx = torch.zeros(2**30)", "more memory than it may have"),
+    "syntax": ("class PPO:\n    def", "line 2 is no Python"),
+    "not text": ("\x00\x01", "The file cannot be loaded"),
+    "import": ("import no_such_thing", "in line 1 with ModuleNotFoundError: No module named"),
+    "input": ("input()", "in line 1 with"),
+    "nothing": ("print('hello')", "The file defines no agent"),
+    "two": (
+        "class PPO: pass\nclass VPG: pass",
+        "The file defines PPO and VPG: choose one with --algorithm",
+    ),
+    "nameless": (
+        "class Agent:\n    def __init__(self, a, b): self.name = 'Bob'",
+        "The class Agent says neither by its own name nor by `name`",
+    ),
+    "no method": ("class PPO:\n    def get_action(self, obs): pass", "PPO has no method get_loss"),
+    "no arguments": (
+        "class PPO:\n    def get_action(self, obs): pass\n    def get_loss(self, traj): pass",
+        "PPO(n_obs, n_actions) cannot be made: TypeError",
+    ),
+    "signature": (
+        "class PPO:\n    def __init__(self, a, b): pass\n    def get_action(self): pass\n"
+        "    def get_loss(self, traj): pass",
+        "get_action must be callable as get_action(obs)",
+    ),
+    "no network": (
+        "class PPO:\n    def __init__(self, a, b): pass\n    def get_action(self, obs): pass\n"
+        "    def get_loss(self, traj): pass",
+        "PPO has no network `policy`",
+    ),
+}
+
+
+NEEDS_A_PROCESS = ("infinite loop", "waits", "ends itself", "segfault", "memory", "memory, torch")
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory) -> dict[str, Report]:
+    """The reports of what must run in a process of its own, by name; three at a time."""
+    folder = tmp_path_factory.mktemp("learners")
+    jobs = {name: (LEARNERS / f"{name}.py", {}) for name in GRADED}
+    for name in NEEDS_A_PROCESS:
+        path = folder / f"{len(jobs)}.py"
+        path.write_text(IMPOSSIBLE[name][0])
+        limits = {"wall_seconds": 25} if name == "waits" else {}
+        jobs[name] = (path, {"cpu_seconds": 4} | limits)
+    with ThreadPoolExecutor(3) as pool:
+        reports = pool.map(lambda job: check(job[0], **job[1]), jobs.values())
+        return dict(zip(jobs, reports, strict=True))
+
+
+@pytest.fixture
+def grade_here(tmp_path, monkeypatch):
+    """grade_here(text) -> the report of what the child would do, without starting a process."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def grade(text: str) -> Report:
+        path = tmp_path / "mine.py"
+        path.write_text(text)
+        out = io.StringIO()
+        with torch.random.fork_rng():
+            child.main(path, None, out)
+        sys.modules.pop("learner", None)
+        return grader.read_report(out.getvalue())
+
+    return grade
+
+
+@pytest.mark.parametrize("algorithm", GRADED)
+def test_right_agents_pass(graded, algorithm):
+    report = graded[algorithm]
+    assert report.passed, str(report)
+    assert report.algorithm == algorithm
+    assert [finding.check for finding in report.findings][-2:] == [
+        "learning: bandit",
+        "learning: CartPole",
+    ]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_agents_are_told_their_bug(grade_here, name):
+    learner, old, new, bug, sentence = BROKEN[name]
+    text = (LEARNERS / f"{learner}.py").read_text()
+    assert text.count(old) == 1
+    report = grade_here(text.replace(old, new))
+    assert not report.passed
+    assert sentence in str(report)
+    if bug is None:
+        assert not report.bugs, str(report)
+    else:
+        assert bug in report.bugs, str(report)
+        assert bugs.discover()[bug].title in str(report)
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_what_cannot_be_graded_is_one_sentence(graded, grade_here, name):
+    report = graded[name] if name in NEEDS_A_PROCESS else grade_here(IMPOSSIBLE[name][0])
+    wrong = [finding for finding in report.findings if not finding.passed]
+    assert len(wrong) == 1, str(report)
+    assert IMPOSSIBLE[name][1] in wrong[0].sentence
+    assert "\n" not in wrong[0].sentence and wrong[0].sentence.endswith((".", "?"))
+
+
+def test_a_loop_in_a_method_is_named_with_its_check(tmp_path):
+    text = (LEARNERS / "reinforce.py").read_text()
+    path = tmp_path / "agent.py"
+    path.write_text(text.replace("        return -", "        while True: pass\n        return -"))
+    last = check(path, cpu_seconds=3).findings[-1]
+    assert (last.check, last.passed) == ("loss", False)
+    assert "infinite loop" in last.sentence
+
+
+def run(monkeypatch, capfd, *args: str) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["pgcore", "check", *args])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code, *capfd.readouterr()
+
+
+def test_command_line(tmp_path, monkeypatch, capfd):
+    """Prints do not reach the report, nothing is left behind, and a choice between two is made."""
+    text = (LEARNERS / "reinforce.py").read_text() + "\nclass PPO: pass\nprint('{\"end\": 1}')\n"
+    (tmp_path / "mine.py").write_text(text.replace("-(traj", "(traj"))
+    path = str(tmp_path / "mine.py")
+    code, out, err = run(monkeypatch, capfd, path, "--algorithm", "reinforce")
+    assert (code, err) == (1, "")
+    assert out.startswith("ok    file: class REINFORCE, graded as REINFORCE\n")
+    assert "likely mistake: The missing minus sign (pgcore/bugs/missing_minus.py)" in out
+    assert '"end"' not in out
+    assert [one.name for one in tmp_path.iterdir()] == ["mine.py"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nowhere.py", "cannot be read: No such file or directory."),
+        (".", "cannot be read: Is a directory."),
+        ("a.ipynb", "is a notebook: copy the agent's class into a .py file."),
+    ],
+)
+def test_unreadable(tmp_path, monkeypatch, capfd, name, says):
+    (tmp_path / "a.ipynb").write_text("{}")
+    code, out, err = run(monkeypatch, capfd, str(tmp_path / name))
+    assert (code, out) == (2, "")
+    assert err.startswith("python -m pgcore check: ") and err.endswith(says + "\n")
+
+
+def test_unknown_algorithm():
+    with pytest.raises(GraderError, match="one of reinforce, vpg, ppo, gae, not 'dqn'"):
+        check(LEARNERS / "ppo.py", "dqn")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "expected"), [("reinforce", -0.2369), ("vpg", 0.0618), ("ppo", 0.9314)]
+)
+def test_the_assignments_reference_values(algorithm, expected):
+    _, value = homework.reference_networks()
+    traj = homework.reference_rollout(algorithm)
+    with torch.no_grad():
+        values = value(traj.states).squeeze(-1)
+        right = homework.right_losses(algorithm, traj, values)
+        wrong = list(homework.mistakes(algorithm, traj, values))
+    assert right == [pytest.approx(expected, abs=1e-4)]
+    # No mistake may hide behind the right number.
+    assert all(abs(candidate.value - right[0]) > homework.TOLERANCE for candidate in wrong)
+    assert {candidate.bug for candidate in wrong} - {None} <= set(bugs.discover())
+
+
+def test_samples_are_every_sign_with_every_ratio():
+    returns, ratios = pull.sample_weights()
+    pairs = set(zip((returns > 0).flatten().tolist(), ratios.flatten().tolist(), strict=True))
+    assert len(pairs) == 2 * len(pull.RATIOS)
+    assert (returns != 0).all() and returns.mean().abs() > 0.1
