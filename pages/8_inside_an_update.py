@@ -32,7 +32,8 @@ st.markdown(
     r"""
 Across: its **ratio** $r = \pi_\mathrm{new}(a|s) / \pi_\mathrm{old}(a|s)$. Up: its clipped objective
 $\min(rA, \mathrm{clip}(r)A)$, to be maximised. So a dot lies on the curve of its advantage $A$: the
-thin lines are a few of them. Press Play, or a dot. In step 1 nothing has moved: all ratios are 1.
+thin lines are a few of them. A green ring is outside the range and pulled back; the orange one is
+the dot that you pressed. Play it: in step 1 nothing has moved yet, and all ratios are 1.
 """
 )
 update_page.microscope(picked)

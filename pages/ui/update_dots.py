@@ -21,7 +21,7 @@ TABLE_ROWS = 8
 def axes(recording: Recording) -> Axes:
     """What the dots' plot covers."""
     rows = update_dots.drawn(recording)
-    mine = np.isin(recording.row, rows)
+    mine = np.isin(recording.row, rows) & (recording.ratio <= plots.FURTHEST_RATIO)
     low, high = recording.clip_range
     left = min(low - 0.1, recording.ratio.min())
     right = max(high + 0.1, recording.ratio.max())
@@ -48,6 +48,7 @@ def _figure(key: str, _recording: Recording) -> figure.Figure:
     dots["sample"] = dots["row"]
     frame = axes(recording)
     dots["ratio"] = dots["ratio"].clip(*frame.x)
+    dots["objective"] = dots["objective"].clip(*frame.y)
     steps, by_epoch = update.steps(recording), update.epochs(recording)
     step, sample = _controls(steps, rows, dots)
     return figure.build(
@@ -166,6 +167,7 @@ def _of_one(picked: Picked, sample: int) -> dict[str, figure.Rows]:
     history["slope"] = ["–" if np.isnan(g) else update.scientific(g) for g in history["gradient"]]
     ends = axes(recording).x
     history["at"] = history["ratio"].clip(*ends)
+    history["up"] = history["objective"].clip(*axes(recording).y)
     advantages = history["advantage"].dropna().unique()
     curve = update_dots.curve(recording, advantages, np.array(ends))
     curve = history[["step", "advantage"]].merge(curve, on="advantage")

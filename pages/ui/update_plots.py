@@ -45,9 +45,9 @@ def dots(frame: Axes) -> figure.Plot:
         cells("range", x.of("low"), x2=x.of("high"), color=GREY, opacity=0.15),
         line("fan", x, y, GREY, split="line", strokeWidth=1, opacity=0.5),
         line("curve", x, y, ORANGE, strokeWidth=2),
-        points("dots", x, y, colors, size=45, opacity=0.75, name="dots"),
+        points("dots", x, y, colors, size=55, opacity=0.9, name="dots"),
         points("rings", x, y, GREEN, **_RING),
-        points("picked", x.of("at"), y, ORANGE, name="marker", **_RING | {"size": 260}),
+        points("picked", x.of("at"), y.of("up"), ORANGE, name="marker", **_RING | {"size": 260}),
         height=400,
     )
     return figure.Plot(
@@ -123,8 +123,8 @@ def over_time(steps: pd.DataFrame, by_epoch: pd.DataFrame) -> list[figure.Plot]:
         line("shares", step, share, Color("name", SHARES, dashes=([], [5, 3])), strokeWidth=2),
         height=190,
     )
-    most = float(steps["approx_kl"].max())
-    kl = Axis("approx_kl", "Approximate KL (nats)", (0, max(most * 1.1, 1e-4)))
+    most = float(steps["approx_kl"].replace(np.inf, np.nan).max())
+    kl = Axis("approx_kl", "Approximate KL (nats)", (0, max(1.1 * most, 1e-4)))
     divergence = layers(here, line("steps", step, kl, BLUE, strokeWidth=2), height=220)
     drag = {"x": "step"}
     return [

@@ -59,13 +59,13 @@ def pick(forget: tuple[str, ...]) -> Picked | None:
     run = update_link.widget(controls.choice("run", "Run", [*READY, *own]))
     update_link.forget_on_change("run", run, ("update", "step", "sample", *forget))
     if run in READY:
-        count, default = READY[run][1], FIRST
+        first, last, default = 1, READY[run][1], FIRST
     else:
-        count = own[run].stats[-1].update
+        first, last = own[run].checkpoints[0].update + 1, own[run].stats[-1].update
         default = own[run].checkpoints[(len(own[run].checkpoints) - 1) // 2].update + 1
-    update = 1
-    if count > 1:
-        control = controls.slider("update", "Update", 1, count, default=min(default, count))
+    update = first
+    if last > first:
+        control = controls.slider("update", "Update", first, last, default=default)
         update = update_link.widget(control, run)
     update_link.forget_on_change("update", (run, update), ("step", "sample"))
     try:

@@ -29,7 +29,8 @@ def drawn(recording: Recording, seed: int = 0) -> np.ndarray:
         return rows
     count = max(1, int(share * rows.size))
     distance = np.zeros(rows.size)
-    np.maximum.at(distance, inverse, np.abs(np.log(recording.ratio.astype(np.float64))))
+    ratio = np.maximum(recording.ratio.astype(np.float64), np.finfo(np.float32).tiny)
+    np.maximum.at(distance, inverse, np.abs(np.log(ratio)))
     order = np.argsort(-distance, kind="stable")
     furthest = int(FURTHEST * count)
     rest = np.random.default_rng(seed).choice(order[furthest:], count - furthest, replace=False)

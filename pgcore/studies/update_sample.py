@@ -73,6 +73,11 @@ def why(sample: Any, recording: Recording) -> str:
             f"{place} Both products are equal, and the gradient makes the action {change} likely, "
             f"because its advantage is {sign} ({amount})."
         )
+    elif sample.gradient == 0 and not sample.clip_active:
+        words = (
+            "No gradient, but not because of the clip: the action's probability has shrunk so far "
+            "that the ratio's slope is zero in float32."
+        )
     elif sample.gradient == 0:
         side = f"above {high:.2f}" if sample.ratio > 1 else f"below {low:.2f}"
         words = (

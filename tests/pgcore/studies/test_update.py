@@ -135,7 +135,11 @@ def test_dots_lie_on_their_curves(recorded, samples):
         assert there == pytest.approx(sample.objective, rel=1e-4, abs=1e-5)
 
 
-SAMPLE = {"ratio": 1.0, "advantage": 1.5, "outside": False, "gradient": -0.1, "happened": True}
+SAMPLE = {
+    **{"ratio": 1.0, "advantage": 1.5, "outside": False, "gradient": -0.1, "happened": True},
+    "clip_active": False,
+}
+SILENT = {"outside": True, "gradient": 0.0, "clip_active": True}
 
 
 @pytest.mark.parametrize(
@@ -146,11 +150,11 @@ SAMPLE = {"ratio": 1.0, "advantage": 1.5, "outside": False, "gradient": -0.1, "h
         ({"advantage": -2.0}, "action less likely, because its advantage is negative (−2.00)"),
         ({"advantage": 0.0, "gradient": 0.0}, "not because of the clip: its advantage is zero"),
         (
-            {"ratio": 1.3, "outside": True, "gradient": 0.0},
+            {"ratio": 1.3, **SILENT},
             "No gradient: the advantage is positive (+1.50) and the ratio is already 1.300, above",
         ),
         (
-            {"ratio": 0.7, "advantage": -1.0, "outside": True, "gradient": 0.0},
+            {"ratio": 0.7, "advantage": -1.0, **SILENT},
             "the advantage is negative (−1.00) and the ratio is already 0.700, below 0.80",
         ),
         (
@@ -161,6 +165,7 @@ SAMPLE = {"ratio": 1.0, "advantage": 1.5, "outside": False, "gradient": -0.1, "h
             {"ratio": 0.7, "outside": True},
             "still pulled back: the advantage is positive (+1.50), yet the action has become less",
         ),
+        ({"ratio": 0.0, **SILENT, "clip_active": False}, "the action's probability has shrunk so"),
         ({"happened": False}, "never happened: the environment only reset itself"),
     ],
 )

@@ -5,7 +5,7 @@ import torch
 
 from pgcore import checkpoints, recording
 from pgcore.config import ConfigError, TrainConfig
-from pgcore.studies import update, update_again
+from pgcore.studies import update, update_again, update_dots
 from pgcore.studies.ppo_clip import OBJECTIVES
 from pgcore.train import Trainer
 
@@ -117,6 +117,17 @@ def test_without_momentum_adam_keeps_the_last_gradient_alone(recorded):
     torch.testing.assert_close(moments[of_the_output], gradient)
     some = safetensors.torch.load(update_again.again(recorded, **whole).after.data)
     assert not torch.allclose(some[of_the_output], gradient)
+
+
+def test_wild_settings_end_in_numbers(recorded):
+    """A ratio of 0, as float32 has it, is no error anywhere."""
+    wild = update_again.again(recorded, "no clip", learning_rate=1.0, n_epochs=20)
+    assert wild.ratio.min() == 0 and wild.ratio.max() > 2
+    end = update_again.outcome(wild)
+    assert 0 <= end["low"] < end["high"] < np.inf and end["clip_fraction"] > 0.5
+    assert len(update_dots.drawn(wild)) and len(update.steps(wild)) == wild.step[-1] + 1
+    update_again.spread(wild, [0, 1, 2])
+    assert update_again.policy_map(wild)["after"].between(0, 1).all()
 
 
 def test_spread_counts_everything_once(recorded):
