@@ -21,7 +21,7 @@ st.markdown(
 Broken policy-gradient code fails silently: it runs, prints numbers, and never learns. Here are
 such bugs, each in a run where **one thing** is wrong, beside its **healthy twin**: the same seed,
 and the same everything else. Both are trained while you watch. **Health checks** read the numbers
-that a run logs anyway, without knowing the cause.
+that a run logs, and look into its first update, without knowing the cause.
 """
 )
 mode = MODE.widget()
@@ -35,6 +35,7 @@ name, seed = clinic.pick()
 st.markdown(f"**What one sees.** {clinic.BUGS[name].symptom}")
 twins = clinic.watch(name, seed)
 if twins is not None:
+    clinic_file.metrics(twins)
     clinic_file.checks(twins)
     clinic_file.harm(name)
 clinic_file.difference(name)

@@ -17,7 +17,7 @@ WATCH_SECONDS = 10.0
 """How long a run takes at least, so that one can watch it."""
 MAX_KEPT = 40
 _KEY = "clinic_twins"
-_REWARD = training.Meter("The author's metric", ("reward_per_step",), "share of 1 a step", "")
+_REWARD = training.Meter("The author's metric", ("reward_per_step",), "share of full reward", "")
 _RANGE = (0.0, 510.0)
 
 BUGS = discover()

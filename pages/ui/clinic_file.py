@@ -16,6 +16,14 @@ from pgcore.studies import clinic as study
 HARMLESS, MILD = 0.95, 0.7
 """Share of the healthy run's mean return above which the bug did no, or only some harm."""
 
+MEASURED = """
+- **Gradient**: of the loss by each log-probability, in the first gradient step of the run.
+- **Ratio**: π_new(a|s) / π_old(a|s). Exactly 1 until something moved, and not after.
+- **Approximate KL**: how far an update moved the policy, in nats (natural units of information).
+- **Entropy**: how undecided the policy is, as a share of its maximum, ln(number of actions).
+- **Explained variance**: the share of the returns' variance that the value network predicted.
+"""
+
 
 @st.cache_data(max_entries=200, show_spinner="Taking the first update apart…")
 def _evidence(name: str, seed: int) -> pd.DataFrame:
@@ -60,12 +68,16 @@ def checks(twins: Twins) -> None:
     if fired:
         for each in fired:
             st.markdown(f"- **{each.name}** ({ill}). {each.sentence}")
+    elif len(found) == 1:
+        st.markdown("**No check fires.** The run is healthy.")
     else:
         st.markdown(
-            f"**No check fires on {ill if len(found) == 1 else 'the broken run'}.** Checks like "
+            "**No check fires on the broken run.** Checks like "
             "these find a policy that does not move, moves too far or stops exploring; wrong "
-            "returns or wrong rows look healthy to them. Here the values below give it away."
+            "returns or wrong rows look healthy to them. Only the values themselves show it."
         )
+    with st.expander("What is measured"):
+        st.markdown(MEASURED)
 
 
 def _word(finding: Finding) -> str:
@@ -91,7 +103,20 @@ def evidence(name: str, seed: int) -> None:
     if BUGS[name].metric != "episode_return":
         rows = rows.drop(columns="broken").rename(columns={"healthy": "the run"})
     st.table(rows.set_index("what").rename_axis(None))
-    st.caption(f"Measured in a rollout or an update from seed {seed}, on both twins.")
+    st.caption(f"Measured early in a run with seed {seed}.")
+
+
+def metrics(twins: Twins) -> None:
+    """Both metrics of one run, where the bug is in what its author looks at."""
+    ended = [one for one in twins.broken.snapshot().stats if one.episode_returns]
+    if len(twins.jobs) == 2 or len(ended) < 2:
+        return
+    first, last = ended[0], ended[-1]
+    st.markdown(
+        f"From update {first.update} to {last.update}, the mean reward a step went from "
+        f"{first.reward_per_step:.2f} to {last.reward_per_step:.2f}; the mean episode return from "
+        f"{np.mean(first.episode_returns):.1f} to {np.mean(last.episode_returns):.1f}."
+    )
 
 
 def cause_and_fix(name: str) -> None:

@@ -58,7 +58,10 @@ class Bug:
             return _diff(before, after, context=0)
         if self.right is None or self.wrong is None:
             return ""
-        return _diff(_body(self.right), _body(self.wrong), context=3)
+        wrong = _body(self.wrong)
+        # Against an override that changes nothing: the whole of what it overrides is not the bug.
+        right = _passed_on(self.right, wrong) if "super()." in wrong else _body(self.right)
+        return _diff(right, wrong, context=3)
 
 
 def _body(function: Callable[..., Any]) -> str:
@@ -69,6 +72,13 @@ def _body(function: Callable[..., Any]) -> str:
     # The docstring explains the bug; a diff of it would hide the one line that matters.
     head, _, rest = lines.partition('"""')
     return head.rstrip() + rest.partition('"""')[2]
+
+
+def _passed_on(function: Callable[..., Any], override: str) -> str:
+    head = override.partition(":\n")[0]
+    _, *names = inspect.signature(function).parameters
+    word = "" if function.__name__ == "__init__" else "return "
+    return f"{head}:\n    {word}super().{function.__name__}({', '.join(names)})\n"
 
 
 def _diff(before: str, after: str, context: int) -> str:

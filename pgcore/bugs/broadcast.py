@@ -8,7 +8,6 @@ from pgcore.agents.base import Loss
 from pgcore.agents.vpg import VPG
 from pgcore.bugs.base import Bug
 from pgcore.config import TrainConfig
-from pgcore.losses import policy_gradient_loss
 from pgcore.trajectory import Batch, TrajData
 
 
@@ -34,6 +33,6 @@ BUG = Bug(
     fix="squeeze(-1) the value network's output, and check shapes where a loss begins.",
     config=TrainConfig.fast("vpg"),
     agent=BroadcastingVPG,
-    right=policy_gradient_loss,
-    wrong=broadcasting_loss,
+    right=VPG.loss,
+    wrong=BroadcastingVPG.loss,
 )

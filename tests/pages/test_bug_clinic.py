@@ -65,6 +65,7 @@ def test_every_bug(session, name):
     assert [each.value for each in at.code] == [bug.difference()] * both
     columns = [list(table.value.columns) for table in at.table]
     assert all(each == (["healthy", "broken"] if both else ["the run"]) for each in columns)
+    assert ("the mean reward a step went from" in said) is not both
     assert len(at.get("vega_lite_chart")) == (1 if both else 2)
 
 

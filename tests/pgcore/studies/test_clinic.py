@@ -87,3 +87,15 @@ def test_without_min_all_outside_are_silenced():
     outside, silent = shown["Samples outside the range"], shown["Samples without a gradient"]
     assert outside[1] == silent[1]
     assert outside[0] != silent[0]
+
+
+def test_the_diff_of_an_override_shows_what_it_adds():
+    head, *lines = BUGS["truncation_as_termination"].difference().splitlines()[2:]
+    assert head == " def estimate(self, traj: TrajData) -> Tensor | None:"
+    assert lines == [
+        "+    traj.terminated = traj.terminated | traj.truncated",
+        "     return super().estimate(traj)",
+    ]
+    assert BUGS["softmax_twice"].difference().count("\n-") == 0
+    removed = [line for line in BUGS["broadcast"].difference().splitlines() if line[:1] == "-"]
+    assert "-    advantages = self.advantages(traj, values)" in removed
