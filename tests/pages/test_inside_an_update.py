@@ -178,6 +178,20 @@ def test_an_update_of_this_sessions_run_adds_up_to_what_the_run_logged(session):
             )
 
 
+def test_acrobot_has_its_own_picture_and_plane(session):
+    at, _ = session
+    small = {"n_envs": 2, "n_steps": 32, "n_updates": 2, "env_id": "Acrobot-v1"}
+    runs = at.session_state["session_runs"]
+    runs.add(TrainingJob(TrainConfig.fast("ppo", **small)))
+    runs.runs[-1].job.join(60)
+    at.query_params["run"] = "#3 PPO edited, seed 0"
+    at.switch_page(f"pages/{FILE}").run()
+    assert not at.exception and not at.error and not at.warning
+    (look,) = figures.rows(figures.payload(at), "look")
+    assert look["png"].startswith("data:image/png")
+    assert any("“torque +1”" in each.value for each in at.markdown)
+
+
 def test_too_many_steps_is_one_sentence(session):
     at, _ = session
     config = TrainConfig.fast("ppo", n_envs=4, n_steps=64, n_updates=1, minibatch_size=1)

@@ -136,7 +136,11 @@ def test_dots_lie_on_their_curves(recorded, samples):
 
 
 SAMPLE = {
-    **{"ratio": 1.0, "advantage": 1.5, "outside": False, "gradient": -0.1, "happened": True},
+    "ratio": 1.0,
+    "advantage": 1.5,
+    "outside": False,
+    "gradient": -0.1,
+    "happened": True,
     "clip_active": False,
 }
 SILENT = {"outside": True, "gradient": 0.0, "clip_active": True}
