@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pgcore import bugs, grader
+from pgcore import agents, bugs, grader
 from pgcore.__main__ import main
 from pgcore.grader import GraderError, Report, check
-from pgcore.grading import child, homework, pull
-from pgcore.grading.subject import GRADED
+from pgcore.grading import child, homework, learning, pull
+from pgcore.grading.subject import GRADED, Mistake, Subject
 
 LEARNERS = Path(__file__).parent / "learners"
 
@@ -281,6 +281,16 @@ def test_what_cannot_be_graded_is_one_sentence(graded, grade_here, name):
     assert len(wrong) == 1, str(report)
     assert IMPOSSIBLE[name][1] in wrong[0].sentence
     assert "\n" not in wrong[0].sentence and wrong[0].sentence.endswith((".", "?"))
+
+
+@pytest.mark.parametrize("attempt", [learning.check_bandit, learning.check_cartpole])
+def test_an_agent_that_stands_still_does_not_learn(attempt):
+    class Still(agents.REINFORCE):
+        def get_loss(self, traj):
+            return 0 * super().get_loss(traj)
+
+    with pytest.raises(Mistake, match="its return went from"):
+        attempt(Subject(Still, "reinforce", "Still"))
 
 
 def test_a_loop_in_a_method_is_named_with_its_check(tmp_path):
