@@ -85,11 +85,14 @@ def picture(recording: Recording) -> list[figure.Plot]:
 def over_time(steps: pd.DataFrame, by_epoch: pd.DataFrame) -> list[figure.Plot]:
     """The ratio of one and of all by epoch, the two shares and the KL by step."""
     last = len(by_epoch)
-    top = min(FURTHEST_RATIO, np.ceil(10 * by_epoch["high"].max()) / 10)
+    ends = (
+        max(0.0, float(np.floor(10 * by_epoch["low"].min() - 0.5)) / 10),
+        min(FURTHEST_RATIO, float(np.ceil(10 * by_epoch["high"].max())) / 10),
+    )
     ticks = np.unique(np.linspace(1, last, min(last, 6)).astype(int))
     title = "Epoch (the last: after the update)"
     epoch = Axis("epoch", title, (0.8, last + 0.2), ticks=ticks, format="d")
-    own = Axis("ratio", "Ratio of the chosen one", (0, top))
+    own = Axis("ratio", "Ratio of the chosen one", ends)
     points_of = Color(
         "effect",
         EFFECTS | {update_sample.AFTER: ORANGE},
@@ -102,7 +105,7 @@ def over_time(steps: pd.DataFrame, by_epoch: pd.DataFrame) -> list[figure.Plot]:
         points("path", epoch, own, points_of, size=120),
         height=220,
     )
-    every = Axis("median", "Ratio of all", (0, top))
+    every = Axis("median", "Ratio of all", ends)
     dashed = {"strokeWidth": 1.5, "strokeDash": [4, 3]}
     spread = layers(
         _edge(epoch, every),
