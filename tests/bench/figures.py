@@ -55,9 +55,7 @@ MEASURED: tuple[Drag | Server, ...] = (
     Drag("log_probs", "policy-3", (0.3, 0.15), (0.9, 0.15)),
     Drag("log_probs", "coin"),
     Drag("log_probs", "underflow", (0.2, 0.5), (0.9, 0.5)),
-    Server(
-        "log_probs", '.st-key-policy-3 [data-control="za"] input', ".st-key-samples-3 .plots"
-    ),
+    Server("log_probs", '.st-key-policy-3 [data-control="za"] input', ".st-key-samples-3 .plots"),
     Drag("reinforce", "update", (0.15, 0.5), (0.95, 0.5), plot=2),
     Drag("reinforce", "estimator", (0.15, 0.5), (0.95, 0.5), plot=1),
     Drag("ppo_clip", "clip"),
