@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import chapter, theme
+from pages.ui import theme
 
-chapter.insist_on_app()
 st.title("Inside an update")
 st.markdown("##### Which sample pushes the policy where, and what does the clip do about it?")
 theme.load_torch()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 
 from pages.ui import theme
 
@@ -85,27 +84,12 @@ def pages() -> list[st.Page]:
     return [chapter.page() for chapter in CHAPTERS if chapter.exists]
 
 
-def insist_on_app() -> None:
-    """Run app.py around this page.
-
-    A server's very first visitor, where the link leads to a page, would get that file alone: until
-    st.navigation has been called once, Streamlit takes a folder named pages for the old way of
-    making pages.
-    """
-    if PagesManager.uses_pages_directory and "app_insisted" not in st.session_state:
-        # Once a session: AppTest sets the flag before each run, and a rerun loses a button's press.
-        st.session_state["app_insisted"] = True
-        PagesManager.uses_pages_directory = False
-        st.rerun()
-
-
 def _position(file: str) -> int:
     return [chapter.file for chapter in CHAPTERS].index(Path(file).name)
 
 
 def head(file: str) -> None:
     """Title and question. Call with __file__, first thing: it also loads torch, once a process."""
-    insist_on_app()
     chapter = CHAPTERS[_position(file)]
     st.title(f"{chapter.number} · {chapter.title}")
     st.markdown(f"##### {chapter.question}")
