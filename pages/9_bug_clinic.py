@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import chapter, controls, theme
+from pages.ui import controls, theme
 
-chapter.insist_on_app()
 st.title("Bug clinic")
 st.markdown("##### One thing is wrong in this run: what, and what would have shown it?")
 theme.load_torch()
