@@ -80,6 +80,9 @@ def assert_same_trainer(ours: Trainer, theirs: Trainer) -> None:
 )
 def test_resume_is_bit_for_bit(tmp_path, build, algorithm, env_id):
     config = build(algorithm, env_id=env_id, seed=3, **SMALL | {"n_updates": 4})
+    if config.minibatch_size:
+        # So small that the order of the rows is drawn here too.
+        config = config.replace(minibatch_size=32)
     straight = Trainer(config)
     taken, expected = [take(straight)], []
     for stats in straight.run():
