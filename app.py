@@ -6,7 +6,7 @@ from pages.ui import chapter, live, theme
 
 st.set_page_config(page_title="Policy gradients, hands on", page_icon="🤸", layout="wide")
 theme.warm_up()
-live.renew_lease()
+live.keep_lease()
 
 page = st.navigation(
     {

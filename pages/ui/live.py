@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pgcore.jobs import Lease, Slots, TrainingJob
 
 _KEY = "session_runs"
+_BEAT_SECONDS = 4.0
 MAX_RUNS = 6
 """Runs that stay on the chart; the oldest one leaves when a further one starts."""
 _MAX_EPISODES = 12
@@ -74,16 +75,27 @@ def session_runs() -> SessionRuns:
         from pgcore.jobs import Lease
 
         st.session_state[_KEY] = SessionRuns(Lease())
-    renew_lease()
+        renew_lease()
     return st.session_state[_KEY]
 
 
-def renew_lease() -> None:
-    """Called by every run of the app: the session is there, so its jobs may go on."""
+def keep_lease() -> None:
+    """Called by every run of the app: the session is there, so its jobs may go on.
+
+    While one is alive the browser asks again every few seconds, whatever page it shows: after a
+    network blip Streamlit runs nothing by itself.
+    """
     runs = st.session_state.get(_KEY)
     if runs is not None:
-        _held(runs)
-        runs.lease.renew()
+        beat = _BEAT_SECONDS if runs.active is not None else None
+        st.fragment(renew_lease, run_every=beat, key="lease")()
+
+
+def renew_lease() -> None:
+    """Take the lease again, and the hook that a closed tab pulls."""
+    runs = st.session_state[_KEY]
+    _held(runs)
+    runs.lease.renew()
 
 
 @st.cache_resource(show_spinner=False)

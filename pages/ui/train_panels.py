@@ -54,7 +54,6 @@ def run_options() -> dict:
 
 
 def _live(runs: live.SessionRuns, config: TrainConfig | None, options: dict, alive: bool) -> None:
-    live.renew_lease()
     job = runs.active
     if (job is not None) != alive:
         st.rerun()

@@ -9,7 +9,7 @@ from typing import get_type_hints
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import live
+from pages.ui import live, train_panels
 from pgcore.config import ALGORITHMS, PRESETS, TrainConfig
 from pgcore.jobs import Lease, TrainingJob
 from tests.conftest import ROOT
@@ -353,6 +353,17 @@ def test_at_most_six_runs_stay_on_the_chart():
     assert runs.active is None
     runs.reset()
     assert (runs.runs, runs.started) == ([], 0)
+
+
+def test_start_does_nothing_while_a_run_is_going_on(open_train):
+    """The second half of a double click may arrive before the button is greyed out."""
+    open_train()
+    runs, config = live.SessionRuns(Lease()), TrainConfig.fast("ppo")
+    options = {"keep": False, "name": "", "rate": 0.0}
+    for _ in range(2):
+        train_panels.start(runs, config, options)
+    assert len(runs.runs) == 1
+    runs.reset()
 
 
 def test_reset(training, open_train):

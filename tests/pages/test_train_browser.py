@@ -431,11 +431,8 @@ def test_the_run_goes_on_while_one_reads_another_page(train):
     press(page, "Start")
     wait_curve(page, 0)
     at = update_of(page)
-    sidebar = page.get_by_test_id("stSidebarNav")
-    sidebar.get_by_role("link", name="Start here").click()
-    page.wait_for_url(re.compile(r"/(\?.*)?$"))
-    wait_idle(page, PATIENCE)
-    sidebar.get_by_role("link", name="Train", exact=True).click()
+    to_page(page, "Start here")
+    to_page(page, "Train")
     wait_status(page, "Running")
     wait_curve(page, 0)
     assert update_of(page) > at
@@ -454,32 +451,47 @@ def wait_lines(folder: Path, more_than: int) -> None:
 
 def test_a_blip_does_not_stop_a_run_and_a_closed_tab_does(served, train):
     """Three tabs at once, since the grace period takes its time."""
-    runs, wire = served[1] / "runs", Wire(served[0])
-    names = ("blip", "blip-then-closed", "closed")
-    blip, both, closed = train(ENDLESS, wire.url), train(ENDLESS, wire.url), train(ENDLESS)
-    for page, name in zip((blip, both, closed), names, strict=True):
+    runs, wires = served[1] / "runs", [Wire(served[0]), Wire(served[0])]
+    names = ("elsewhere", "blip-then-closed", "closed")
+    elsewhere, both, closed = (
+        train(ENDLESS, wires[0].url),
+        train(ENDLESS, wires[1].url),
+        train(ENDLESS),
+    )
+    for page, name in zip((elsewhere, both, closed), names, strict=True):
         keep_on_disk(page, name)
         press(page, "Start")
         wait_curve(page, 0)
-    wire.cut()
-    for page in (blip, both):
+    to_page(elsewhere, "Start here")
+    for wire, page in zip(wires, (elsewhere, both), strict=True):
+        wire.cut()
         wait_connection(page, lost=True)
-    blip.wait_for_timeout(3000)  # the length of the blip
-    wire.mend()
-    for page in (blip, both):
+    # One blip as short as can be, one of some seconds.
+    wires[1].mend()
+    elsewhere.wait_for_timeout(3000)
+    wires[0].mend()
+    for page in (elsewhere, both):
         wait_connection(page, lost=False)
-        wait_update(page, update_of(page) + 1)
+    wait_update(both, update_of(both) + 1)
     both.close()
     closed.close()
     gone = time.monotonic()
     # After a blip, too: the lease was taken again, not lost.
     for name in names[1:]:
         wait_ended(runs / name, gone + 30)
-    # The blip came before: its grace period is over, and its run trains on.
+    # The other blip came before: its grace period is over, and its run trains on.
     for _ in range(2):
-        wait_lines(runs / "blip", metrics_lines(runs / "blip"))
-    wait_update(blip, update_of(blip) + 1)
-    wire.close()
+        wait_lines(runs / "elsewhere", metrics_lines(runs / "elsewhere"))
+    to_page(elsewhere, "Train")
+    wait_status(elsewhere, "Running")
+    for wire in wires:
+        wire.close()
+
+
+def to_page(page, title: str) -> None:
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=title, exact=True).click()
+    page.wait_for_url(re.compile(r"/train" if title == "Train" else r":\d+/(\?.*)?$"))
+    wait_idle(page, PATIENCE)
 
 
 def wait_ended(folder: Path, deadline: float) -> None:
