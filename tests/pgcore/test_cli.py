@@ -69,8 +69,8 @@ def test_as_in_the_readme(tmp_path):
 
 
 def test_interrupted_and_continued(tmp_path, command):
-    # Long enough (some 5 s) that the signal arrives in the middle on a fast machine, too.
-    settings = ["--n-updates", "30", "--n-envs", "64", "--n-steps", "384", "--seed", "2"]
+    # Long enough (some 3 s) that the signal arrives in the middle on a fast machine, too.
+    settings = ["--n-updates", "30", "--n-envs", "64", "--n-steps", "192", "--seed", "2"]
     running = process(tmp_path, "train", *settings, "--name", "cut")
     seen = ""
     while not re.search(r"\b[3-9]/30\b", seen):  # in the middle of the run
