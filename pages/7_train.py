@@ -13,7 +13,10 @@ theme.load_torch()
 from pages.ui import settings, train_panels, train_replay  # noqa: E402  (they import torch)
 
 runs = live.session_runs()
-config = settings.training_config()
+# In a box of its own: a notice that comes or goes must not move what is below, or Streamlit would
+# lose a click there.
+with st.container():
+    config = settings.training_config()
 options = train_panels.run_options()
 train_panels.controls_and_charts(runs, config, options)
 train_replay.playback(runs)

@@ -86,16 +86,18 @@ def keep_lease() -> None:
     network blip Streamlit runs nothing by itself.
     """
     runs = st.session_state.get(_KEY)
-    if runs is not None:
-        beat = _BEAT_SECONDS if runs.active is not None else None
-        st.fragment(renew_lease, run_every=beat, key="lease")()
+    beat = _BEAT_SECONDS if runs is not None and runs.active is not None else None
+    # Drawn in any case: a fragment that came and went would move all that is below it, and what
+    # was clicked there meanwhile would be lost.
+    st.fragment(renew_lease, run_every=beat, key="lease")()
 
 
 def renew_lease() -> None:
     """Take the lease again, and the hook that a closed tab pulls."""
-    runs = st.session_state[_KEY]
-    _held(runs)
-    runs.lease.renew()
+    runs = st.session_state.get(_KEY)
+    if runs is not None:
+        _held(runs)
+        runs.lease.renew()
 
 
 @st.cache_resource(show_spinner=False)

@@ -256,6 +256,17 @@ def test_a_double_click_starts_one_run(train):
     assert page.get_by_role("button", name="Start", exact=True).is_disabled()
 
 
+def test_start_right_after_typing(train):
+    """Leaving the box and pressing Start are one movement: neither may be lost."""
+    page = train(f"{SHORT}&clip_eps=7")
+    page.get_by_text("The link asks for something that does not exist").wait_for()
+    page.get_by_text("Full speed", exact=True).click()
+    page.get_by_role("spinbutton", name="Seed").fill("7")
+    press(page, "Start")
+    wait_status(page, "Done")
+    assert [one["run"] for one in curves(page)] == ["#1 PPO edited, seed 7"]
+
+
 # A finished run -----------------------------------------------------------------------------------
 
 
