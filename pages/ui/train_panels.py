@@ -18,11 +18,14 @@ POLL_SECONDS = 0.5
 WATCHABLE = 8.0
 """Updates a second at the watchable pace: the fast preset then takes a few seconds, not one."""
 _FOLDER = Path("runs")
+_ASKED = "start_asked"
 _RETURN_RANGE = {"CartPole-v1": (0.0, 510.0), "Acrobot-v1": (-510.0, 0.0)}
 
 
 def controls_and_charts(runs: live.SessionRuns, config: TrainConfig | None, options: dict) -> None:
     """Buttons, progress and charts; polls while a job is alive and is still otherwise."""
+    if st.session_state.pop(_ASKED, False):
+        start(runs, config, options)
     alive = runs.active is not None
     st.fragment(_live, run_every=POLL_SECONDS if alive else None, key="live")(
         runs, config, options, alive
@@ -99,7 +102,10 @@ def _buttons(
             runs.reset()
             st.rerun()
     if started:
-        start(runs, config, options)
+        # A fragment knows the form as the last full run drew it; a box left by the very press on
+        # Start has a newer value, and a full run reads it.
+        st.session_state[_ASKED] = True
+        st.rerun()
 
 
 def start(
