@@ -10,7 +10,8 @@ st.title("Train")
 st.markdown("##### Press Start. An agent learns in this process, and you watch its return grow.")
 theme.load_torch()
 
-from pages.ui import settings, train_panels, train_replay  # noqa: E402  (they import torch)
+# They import torch.
+from pages.ui import settings, train_charts, train_panels, train_replay  # noqa: E402
 
 runs = live.session_runs()
 # In a box of its own: a notice that comes or goes must not move what is below, or Streamlit would
@@ -20,5 +21,5 @@ with st.container():
 options = train_panels.run_options()
 train_panels.controls_and_charts(runs, config, options)
 train_replay.playback(runs)
-train_panels.inside(runs)
+train_charts.inside(runs)
 train_replay.downloads(runs, options)

@@ -1,33 +1,31 @@
-"""The parts of the Train page below its form."""
+"""The controls of a run on the Train page: how to run, start, pause, stop, progress."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
-from pages.ui import live, training
+from pages.ui import live, train_charts, training
 from pgcore.checkpoints import Checkpoint
 from pgcore.config import TrainConfig
-from pgcore.environments import OFFERED
 from pgcore.jobs import JobSnapshot, JobState, TrainingJob
 from pgcore.runs import RunFolderError, folder_for
 
-POLL_SECONDS = 0.5
 WATCHABLE = 8.0
 """Updates a second at the watchable pace: the fast preset then takes a few seconds, not one."""
 _FOLDER = Path("runs")
 _ASKED = "start_asked"
-_RETURN_RANGE = {"CartPole-v1": (0.0, 510.0), "Acrobot-v1": (-510.0, 0.0)}
 
 
 def controls_and_charts(runs: live.SessionRuns, config: TrainConfig | None, options: dict) -> None:
     """Buttons, progress and charts; polls while a job is alive and is still otherwise."""
-    if st.session_state.pop(_ASKED, False):
-        start(runs, config, options)
+    # A box that is always there: see 7_train.py.
+    with st.container():
+        if st.session_state.pop(_ASKED, False):
+            start(runs, config, options)
     alive = runs.active is not None
-    st.fragment(_live, run_every=POLL_SECONDS if alive else None, key="live")(
+    st.fragment(_live, run_every=train_charts.POLL_SECONDS if alive else None, key="live")(
         runs, config, options, alive
     )
 
@@ -52,7 +50,12 @@ def run_options() -> dict:
         )
         name = ""
         if keep:
-            name = st.text_input("Folder name", key="train_name", persist_state="session")
+            name = st.text_input(
+                "Folder name",
+                key="train_name",
+                persist_state="session",
+                placeholder="ppo-fast-seed0, after the run",
+            )
     return {"rate": WATCHABLE if pace == "Watchable" else 0.0, "keep": keep, "name": name}
 
 
@@ -68,9 +71,9 @@ def _live(runs: live.SessionRuns, config: TrainConfig | None, options: dict, ali
             icon=":material/arrow_upward:",
         )
         return
-    shown = _on_one_axis(runs)
+    shown = train_charts.on_one_axis(runs)
     _status(list(shown.values())[-1])
-    _return_chart(shown)
+    train_charts.returns(shown)
 
 
 def _buttons(
@@ -119,7 +122,8 @@ def start(
     if config is None or runs.active is not None:
         return
     try:
-        folder = folder_for(_FOLDER, options["name"]) if options["keep"] else None
+        name = options["name"] or training.folder_name(config)
+        folder = folder_for(_FOLDER, name) if options["keep"] else None
     except RunFolderError as problem:
         say(problem)
         return
@@ -132,13 +136,13 @@ def _status(snapshot: JobSnapshot) -> None:
     done = snapshot.stats[-1].update if snapshot.stats else 0
     text = f"{snapshot.state.value.capitalize()} · update {done:,} of {total:,}"
     if snapshot.steps_per_second:
-        text += f" · {snapshot.steps_per_second:,.0f} steps a second"
+        text += f" · {snapshot.steps_per_second:,.0f} steps a second of training"
     if snapshot.state is JobState.RUNNING and snapshot.seconds_left is not None:
         text += f" · {_duration(snapshot.seconds_left)} left"
     if snapshot.state is JobState.QUEUED and snapshot.queue_position is not None:
         text = (
             f"Waiting · number {snapshot.queue_position} in line: "
-            f"{live.slots().count} runs train at the same time on this server"
+            f"this server trains {live.slots().count} at a time"
         )
     st.progress(min(snapshot.progress, 1.0), text=text)
     if snapshot.error:
@@ -147,98 +151,6 @@ def _status(snapshot: JobSnapshot) -> None:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def _return_chart(shown: dict[str, JobSnapshot]) -> None:
-    env_id = next(iter(shown.values())).config.env_id
-    total = max(one.config.total_steps for one in shown.values())
-    curve, scores = training.curve_rows(shown)
-    _draw(
-        _returns_spec(tuple(shown), env_id, total),
-        {"curve": curve, "scores": scores},
-        "returns",
-        "Episode return by environment steps, a line and a band for each run.",
-        # Streamlit clears a zoom at every update, unless it is asked to report it.
-        on_select="rerun",
-        selection_mode="zoom",
-    )
-    st.caption(_legend_text(shown, env_id))
-
-
-def inside(runs: live.SessionRuns) -> None:
-    """The meters of every update, polled like the return chart."""
-    if runs.runs:
-        alive = runs.active is not None
-        st.subheader("Inside the updates")
-        st.fragment(_meters, run_every=2 * POLL_SECONDS if alive else None, key="inside")(runs)
-
-
-def _meters(runs: live.SessionRuns) -> None:
-    shown = _on_one_axis(runs)
-    if not shown:
-        return
-    total = max(one.config.total_steps for one in shown.values())
-    rows = training.meter_rows(shown)
-    with st.grid(min_column_width=300):
-        for meter in training.METERS:
-            mine = rows[rows["meter"].isin(meter.columns)]
-            with st.container():
-                st.markdown(f"**{meter.title}**")
-                if mine.empty:
-                    st.caption(f"{meter.caption} Nothing to show for these runs.")
-                    continue
-                _draw(
-                    _meter_spec(meter, tuple(shown), total),
-                    {"meter": mine},
-                    f"meter_{meter.columns[0]}",
-                    f"{meter.title} by environment steps.",
-                )
-                st.caption(meter.caption)
-
-
-def _on_one_axis(runs: live.SessionRuns) -> dict[str, JobSnapshot]:
-    """Label -> snapshot of the runs in the newest run's environment: one axis cannot hold two."""
-    if not runs.runs:
-        return {}
-    env_id = runs.runs[-1].job.config.env_id
-    return {
-        training.label(run.number, run.job.config): run.job.snapshot()
-        for run in runs.runs
-        if run.job.config.env_id == env_id
-    }
-
-
-def _draw(spec: dict, rows: dict[str, pd.DataFrame], key: str, alt: str, **options: str) -> None:
-    datasets = spec.get("datasets", {}) | rows
-    st.vega_lite_chart(spec={**spec, "datasets": datasets}, key=key, alt=alt, **options)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _returns_spec(runs: tuple[str, ...], env_id: str, total: int) -> dict:
-    return training.returns_chart(runs, env_id, total, _RETURN_RANGE.get(env_id)).to_dict()
-
-
-@st.cache_data(max_entries=256, show_spinner=False)
-def _meter_spec(meter: training.Meter, runs: tuple[str, ...], total: int) -> dict:
-    return training.meter_chart(meter, runs, total).to_dict()
-
-
-def _legend_text(shown: dict[str, JobSnapshot], env_id: str) -> str:
-    text = (
-        "Line: mean return of the episodes that ended in an update (at least the last 20). "
-        "Band: the middle 80% of them. Dots: fresh episodes with the weights of a checkpoint, "
-        "the fair measure. "
-    )
-    if env_id in OFFERED:
-        text += f"Solved: mean return {OFFERED[env_id].solved_at:g}. "
-    cut = {one.config.n_steps for one in shown.values() if one.config.reset_each_rollout}
-    if cut:
-        text += (
-            f"The homework's loop starts fresh episodes every {max(cut)} steps, so no longer "
-            "episode ever ends in training: trust the dots. "
-        )
-    text += "Click a name in the legend to single out a run. "
-    return text + "Ctrl with the wheel zooms, a double click zooms back."
 
 
 def say(problem: Exception) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui import live, train_panels, training
+from pages.ui import live, train_charts, train_panels, training
 from pgcore import playback as play
 from pgcore.checkpoints import SUFFIX, Checkpoint, CheckpointError
 from pgcore.config import ConfigError
@@ -16,15 +16,26 @@ from pgcore.runs import to_csv
 
 def playback(runs: live.SessionRuns) -> None:
     """The untrained agent beside a checkpoint of any run."""
-    waiting = not any(run.job.snapshot().checkpoints for run in runs.runs)
-    if waiting and runs.active is None:
+    kept = _most_kept(runs)
+    if not kept and runs.active is None:
         return
+    # The first checkpoint alone is the untrained agent beside itself.
+    waiting = kept < 2 and runs.active is not None
     st.subheader("Watch it play")
-    poll = train_panels.POLL_SECONDS if waiting else None
+    poll = train_charts.POLL_SECONDS if waiting else None
     st.fragment(_playback, run_every=poll, key="playback")(runs, waiting)
 
 
+def _most_kept(runs: live.SessionRuns) -> int:
+    return max((len(run.job.snapshot().checkpoints) for run in runs.runs), default=0)
+
+
 def _playback(runs: live.SessionRuns, waiting: bool) -> None:
+    if waiting:
+        if _most_kept(runs) > 1 or runs.active is None:
+            st.rerun()
+        st.caption("As soon as the run has a checkpoint to compare with the untrained agent.")
+        return
     by_label = {
         training.label(run.number, run.job.config): run.job.snapshot().checkpoints
         for run in runs.runs
@@ -32,10 +43,7 @@ def _playback(runs: live.SessionRuns, waiting: bool) -> None:
     by_label = {name: kept for name, kept in by_label.items() if kept}
     names = list(by_label)[::-1]
     if not names:
-        st.caption("As soon as the run has its first checkpoint.")
         return
-    if waiting:
-        st.rerun()
     name = names[0]
     if len(names) > 1:
         name = st.selectbox("Run", names, key=f"playback_run_{names[0]}")

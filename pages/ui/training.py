@@ -30,7 +30,7 @@ class Meter:
 
 METERS = (
     Meter(
-        "Outside the range, and silenced",
+        "Clip fraction and zero-gradient fraction",
         ("clip_fraction", "zero_gradient_fraction"),
         "share of samples",
         "Solid: the ratio is outside 1 ± ε. Dashed: the gradient is zero. They differ.",
@@ -68,6 +68,11 @@ def preset_of(config: TrainConfig) -> str:
         if config == same:
             return name
     return "edited"
+
+
+def folder_name(config: TrainConfig) -> str:
+    """What a run folder is called where nobody names it, as on the command line."""
+    return f"{config.algorithm}-{preset_of(config)}-seed{config.seed}"
 
 
 def _x(total_steps: int, title: str | None = "environment steps") -> alt.X:
@@ -160,7 +165,7 @@ def returns_chart(
         y = alt.Y("solved:Q", scale=y_scale)
         layers += [
             solved.mark_rule(strokeDash=[6, 4], color=theme.GREY, strokeWidth=1.5).encode(y),
-            solved.mark_text(align="left", dx=6, dy=-7, color=theme.GREY, fontSize=12).encode(
+            solved.mark_text(align="left", dx=6, dy=11, color=theme.GREY, fontSize=12).encode(
                 y, alt.XValue(0), text="text:N"
             ),
         ]

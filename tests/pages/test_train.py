@@ -331,7 +331,7 @@ def test_a_failed_run_says_why(training, open_train):
     assert not start_button(at).disabled
 
 
-@pytest.mark.parametrize("name", ["", "../x", "/tmp/x", "a b"])
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", "a b", "."])
 def test_a_bad_folder_name(open_train, name):
     at = open_train(**SHORT)
     at.toggle(key="train_keep").set_value(True).run()
@@ -341,6 +341,24 @@ def test_a_bad_folder_name(open_train, name):
     (error,) = at.error
     assert error.value.startswith("A run's name is made of letters")
     assert at.session_state["session_runs"].runs == []
+
+
+def test_a_run_without_a_name_on_disk(training, open_train, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    at = open_train(**SHORT)
+    at.toggle(key="train_keep").set_value(True).run()
+    started(at)
+    wait_for_the_end(at)
+    assert (tmp_path / "runs" / "ppo-edited-seed0" / "metrics.csv").exists()
+    # The same again: refused, and the first one is still whole.
+    started(at)
+    wait_for_the_end(at)
+    (error,) = at.error
+    assert error.value == (
+        "The run failed. runs/ppo-edited-seed0 already holds a run: choose another name, or "
+        "resume that one."
+    )
+    assert len((tmp_path / "runs/ppo-edited-seed0/metrics.csv").read_text().splitlines()) == 5
 
 
 def test_at_most_six_runs_stay_on_the_chart():
