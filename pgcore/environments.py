@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from dataclasses import dataclass
@@ -30,6 +31,20 @@ class Quantity:
 
 
 @dataclass(frozen=True)
+class Plane:
+    """The two entries of an observation over which a map says most about a policy.
+
+    Both axes are symmetric about 0, where the other entries are held.
+    """
+
+    x: int
+    y: int
+    x_limit: float
+    """In the entry's own unit; an episode that leaves it is over, or nearly."""
+    y_limit: float
+
+
+@dataclass(frozen=True)
 class Environment:
     """What pages and charts need to know about an environment."""
 
@@ -41,6 +56,8 @@ class Environment:
     """Simulated time of one step, for playing back at real speed."""
     observations: tuple[Quantity, ...]
     actions: tuple[str, ...]
+    plane: Plane | None = None
+    """None where two entries alone say little, such as the cosine of an angle without its sine."""
 
 
 OFFERED: dict[str, Environment] = {
@@ -58,6 +75,7 @@ OFFERED: dict[str, Environment] = {
                 Quantity("pole angular velocity", "rad/s"),
             ),
             actions=("push left", "push right"),
+            plane=Plane(x=2, y=3, x_limit=math.radians(12), y_limit=2.5),
         ),
         Environment(
             "Acrobot-v1",

@@ -135,24 +135,35 @@ def still(episode: Episode, t: int) -> np.ndarray:
     return pixels.reshape(episode.frame_shape)
 
 
+def palette(episode: Episode) -> Image.Image:
+    """A picture whose palette serves all frames; looking for one in each is what takes long."""
+    shown, _ = _schedule(episode.length, episode.step_seconds)
+    sample = np.vstack([still(episode, t) for t in shown[:: -(-len(shown) // _SAMPLED)]])
+    return Image.fromarray(sample).quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE)
+
+
+def indexed(episode: Episode, t: int, colours: Image.Image) -> Image.Image:
+    """Frame t of 0 .. T in the colours of palette()."""
+    frame = Image.fromarray(still(episode, t))
+    return frame.quantize(palette=colours, dither=Image.Dither.NONE)
+
+
 def to_gif(episode: Episode) -> bytes:
     """An endlessly repeating GIF at real speed, with a pause of END_PAUSE seconds at the end.
 
-    One palette serves all frames; looking for one in each frame is what makes GIFs slow to make.
     Delays are whole hundredths of a second, rounded so that the errors do not add up. Where
     speed_note says so, steps are left out.
     """
     shown, milliseconds = _schedule(episode.length, episode.step_seconds)
-    sample = np.vstack([still(episode, t) for t in shown[:: -(-len(shown) // _SAMPLED)]])
-    palette = Image.fromarray(sample).quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE)
-    indices = np.stack([_indexed(still(episode, t), palette) for t in shown])
+    colours = palette(episode)
+    indices = np.stack([np.asarray(indexed(episode, t, colours)) for t in shown])
     return iio.imwrite(
         "<bytes>",
         indices,
         extension=".gif",
         plugin="pillow",
         mode="P",
-        palette=bytes(palette.getpalette() or ()),
+        palette=bytes(colours.getpalette() or ()),
         duration=milliseconds,
         loop=0,
     )
@@ -197,10 +208,6 @@ def _frame(env: gym.Env) -> np.ndarray:
 
 def _compressed(frame: np.ndarray) -> bytes:
     return zlib.compress(frame.tobytes(), 1)
-
-
-def _indexed(frame: np.ndarray, palette: Image.Image) -> np.ndarray:
-    return np.asarray(Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE))
 
 
 def _fixed(array: np.ndarray) -> np.ndarray:
