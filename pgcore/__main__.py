@@ -12,10 +12,11 @@ import tyro
 from tqdm import tqdm
 
 from pgcore import checkpoints, runs
-from pgcore.checkpoints import CheckpointError
+from pgcore.checkpoints import Checkpoint, CheckpointError
 from pgcore.config import ALGORITHMS, PRESETS, ConfigError, TrainConfig
 from pgcore.environments import OFFERED
 from pgcore.evaluate import evaluate
+from pgcore.forks import Fork
 from pgcore.grader import GraderError, check
 from pgcore.train import Trainer, TrainingDiverged
 
@@ -33,6 +34,10 @@ class Train:
     """Where run folders are kept."""
     resume: Path | None = None
     """A run folder to continue from its newest checkpoint; only --n-updates may differ."""
+    fork: Path | None = None
+    """A run folder to branch off: the settings given differ from its own, the rest stays."""
+    at: int | None = None
+    """With --fork: the update whose checkpoint the branch begins at; the newest if left out."""
 
 
 def _flag(arg: str) -> str:
@@ -53,6 +58,9 @@ def train(args: list[str]) -> None:
     preset = _chosen(args, "--preset", "fast")
     algorithm = _chosen(args, "--algorithm", "ppo")
     start = TrainConfig.preset(preset, algorithm)
+    parent = _parent(args)
+    if parent is not None:
+        start = parent.config
     command = tyro.cli(
         Train,
         args=args,
@@ -65,10 +73,35 @@ def train(args: list[str]) -> None:
     if command.resume is not None:
         trainer = _resumed(command, {_flag(arg) for arg in args if arg.startswith("--")})
         _train_into(command.resume, trainer, resume_at=trainer.update_count)
+    elif parent is not None:
+        assert command.fork is not None
+        fork = Fork(str(command.fork), parent, command.config)
+        name = command.name or fork.folder_name(command.fork.resolve().name)
+        _train_into(runs.folder_for(command.root, name), fork.trainer(), None, fork)
     else:
         config = command.config
         name = command.name or f"{config.algorithm}-{preset}-seed{config.seed}"
         _train_into(runs.folder_for(command.root, name), Trainer(config), resume_at=None)
+
+
+def _parent(args: list[str]) -> Checkpoint | None:
+    """The checkpoint that --fork and --at name: its config decides the defaults of the others."""
+    folder, at = (_chosen(args, flag, "") for flag in ("--fork", "--at"))
+    flags = {_flag(arg) for arg in args}
+    if "--fork" not in flags:
+        if "--at" in flags:
+            raise ConfigError("--at belongs to --fork: it names the update to branch off at.")
+        return None
+    if not folder:
+        raise ConfigError("--fork needs the folder of a run, for example runs/ppo-fast-seed1.")
+    others = flags & {"--preset", "--resume"}
+    if others:
+        raise ConfigError(
+            f"--fork goes on with the run's own settings: leave out {', '.join(sorted(others))}."
+        )
+    if not at:
+        return runs.latest_checkpoint(Path(folder))
+    return runs.checkpoint_at(Path(folder), at)
 
 
 def _resumed(command: Train, flags: set[str]) -> Trainer:
@@ -90,15 +123,19 @@ def _resumed(command: Train, flags: set[str]) -> Trainer:
     return checkpoints.resume(checkpoint, n_updates=n_updates)
 
 
-def _train_into(path: Path, trainer: Trainer, resume_at: int | None) -> None:
+def _train_into(
+    path: Path, trainer: Trainer, resume_at: int | None, fork: Fork | None = None
+) -> None:
     config = trainer.config
     solved_at = OFFERED[config.env_id].solved_at if config.env_id in OFFERED else None
     done = trainer.update_count
     with (
-        runs.RunFolder(path, config, resume_at) as folder,
+        runs.RunFolder(path, config, resume_at, fork) as folder,
         closing(folder.record(trainer)) as updates,
         tqdm(total=config.n_updates, initial=done, unit="update", dynamic_ncols=True) as bar,
     ):
+        if fork is not None:
+            print(f"Fork of {fork.parent} at update {fork.update}: {fork.describe()}")
         try:
             for stats in updates:
                 bar.update()

@@ -15,6 +15,7 @@ from pgcore import checkpoints
 from pgcore.checkpoints import Checkpoint
 from pgcore.config import TrainConfig
 from pgcore.evaluate import Evaluation, evaluate
+from pgcore.forks import Fork
 from pgcore.runs import RunFolder
 from pgcore.stats import UpdateStats
 from pgcore.train import Trainer
@@ -67,6 +68,8 @@ class JobSnapshot:
     """One sentence, where the state is failed."""
     active_seconds: float
     """Wall time so far without pauses, evaluations included."""
+    fork: Fork | None = None
+    """Where the run branched off another."""
 
     @property
     def progress(self) -> float:
@@ -158,6 +161,7 @@ class TrainingJob:
         updates_per_second: a limit that makes a fast run slow enough to watch; 0 is full speed.
         resume_from: a checkpoint to go on from.
         make_trainer: called in the thread in place of Trainer(config), for a variant of it.
+        fork: of another run, to train as a branch of it; config is the fork's.
     """
 
     _numbers = itertools.count(1)
@@ -171,8 +175,10 @@ class TrainingJob:
         updates_per_second: float = 0.0,
         resume_from: Checkpoint | None = None,
         make_trainer: Callable[[], Trainer] | None = None,
+        fork: Fork | None = None,
     ) -> None:
         self.config = config
+        self.fork = fork
         self.number = next(self._numbers)
         self.updates_per_second = updates_per_second
         self._slots = slots or Slots()
@@ -232,6 +238,7 @@ class TrainingJob:
                 self._slots.position(self) if self._state is JobState.QUEUED else None,
                 self._error,
                 self._active_seconds,
+                self.fork,
             )
 
     def _wanted(self) -> bool:
@@ -267,17 +274,12 @@ class TrainingJob:
         return False
 
     def _train(self, stack: ExitStack) -> None:
-        resumed = self._resume_from
-        trainer = (
-            self._make_trainer()
-            if resumed is None
-            else checkpoints.resume(resumed, n_updates=self.config.n_updates)
-        )
+        trainer = self._at_the_start()
         stack.callback(trainer.envs.close)
         updates = trainer.run()
         if self._folder is not None:
-            at = None if resumed is None else trainer.update_count
-            folder = RunFolder(self._folder, self.config, resume_at=at)
+            at = None if self._resume_from is None else trainer.update_count
+            folder = RunFolder(self._folder, self.config, at, self.fork)
             updates = stack.enter_context(folder).record(trainer)
         updates = stack.enter_context(closing(updates))
         self._keep(trainer)
@@ -296,6 +298,13 @@ class TrainingJob:
                 break
         if self._checkpoints[-1].update != trainer.update_count:
             self._keep(trainer)
+
+    def _at_the_start(self) -> Trainer:
+        if self.fork is not None:
+            return self.fork.trainer()
+        if self._resume_from is not None:
+            return checkpoints.resume(self._resume_from, n_updates=self.config.n_updates)
+        return self._make_trainer()
 
     def _keep(self, trainer: Trainer) -> None:
         checkpoint = checkpoints.take(trainer)

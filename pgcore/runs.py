@@ -12,6 +12,7 @@ from types import TracebackType
 
 from pgcore.checkpoints import SUFFIX, Checkpoint, CheckpointError, take, thin, write_atomically
 from pgcore.config import ConfigError, TrainConfig
+from pgcore.forks import Fork
 from pgcore.stats import UpdateStats
 from pgcore.train import Trainer
 
@@ -53,19 +54,29 @@ def folder_for(root: Path, name: str) -> Path:
 class RunFolder:
     """runs/<name>/ with config.json, metrics.csv, checkpoints/ and TensorBoard's events.
 
+    A fork's folder has a fork.json too, which names the parent, the update and what changed; its
+    metrics and checkpoints begin at the fork.
+
     Use it as a context manager. TensorBoard gets the homework's scalar "Reward" (mean reward a
     step) and every other number of UpdateStats.
 
     Args:
         path: the folder; made if missing.
         config: what is trained.
-        resume_at: the update after which the run goes on; None for a new run.
+        resume_at: the update after which the run goes on; None for a new run or a fork.
+        fork: where the run branches off another, which keeps its own folder.
     Raises:
         RunFolderError: if the folder cannot be written, or already holds a run other than the one
             that goes on.
     """
 
-    def __init__(self, path: Path, config: TrainConfig, resume_at: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: TrainConfig,
+        resume_at: int | None = None,
+        fork: Fork | None = None,
+    ) -> None:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self._metrics = self.path / "metrics.csv"
@@ -74,6 +85,8 @@ class RunFolder:
             rows = self._rows_until(resume_at)
             self.checkpoints.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path / "config.json", config.to_json().encode())
+            if fork is not None:
+                write_atomically(self.path / "fork.json", fork.to_json().encode())
             # What came after the checkpoint will be trained again.
             write_atomically(self._metrics, rows.encode())
             for update, file in checkpoint_files(self.path).items():
@@ -196,10 +209,30 @@ def latest_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: if there is none, or if it is damaged.
     """
+    files = _some_checkpoints(path)
+    return Checkpoint.load(files[max(files)])
+
+
+def checkpoint_at(path: Path, update: str) -> Checkpoint:
+    """The checkpoint of a run folder after the given update, written as a person wrote it.
+
+    Raises:
+        CheckpointError: if there is none, or if it is damaged.
+    """
+    files = _some_checkpoints(path)
+    kept = {str(one): file for one, file in files.items()}
+    if update not in kept:
+        raise CheckpointError(
+            f"{path} has no checkpoint of update {update}; it has those of {', '.join(kept)}."
+        )
+    return Checkpoint.load(kept[update])
+
+
+def _some_checkpoints(path: Path) -> dict[int, Path]:
     try:
         files = checkpoint_files(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from None
     if not files:
         raise CheckpointError(f"{path} holds no checkpoint.")
-    return Checkpoint.load(files[max(files)])
+    return files

@@ -21,6 +21,7 @@ ROOMS = [
     {
         "checkpoints",
         "evaluate",
+        "forks",
         "playback",
         "recording",
         "runs",

@@ -230,3 +230,38 @@ def test_usage(command):
     code, out, _ = command("train", "--algorithm", "gae", "--help")
     assert code == 0
     assert "--clip-eps FLOAT" in out and "Step size of Adam." in out
+
+
+def test_a_fork(tmp_path, command):
+    assert command("train", *SHORT, "--name", "a")[0] == 0
+    fork = ["train", "--fork", "runs/a", "--at", "2"]
+    code, out, err = command(*fork, "--learning-rate", "0.1", "--n-updates", "4")
+    assert code == 0, err
+    assert "Fork of runs/a at update 2: learning rate 0.012 → 0.1\n" in out
+    path = tmp_path / "runs" / "a-at2-learning_rate-0.1"
+    assert [row["update"] for row in rows(path)] == ["3", "4"]
+    # With nothing changed: the parent once more.
+    assert command(*fork, "--name", "b")[0] == 0
+    assert rows(tmp_path / "runs" / "b") == rows(tmp_path / "runs" / "a")[2:]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--fork", "runs/a", "--at", "1"], "no checkpoint of update 1; it has those of 0, 2, 3."),
+        (["--fork", "runs/a", "--at=x"], "no checkpoint of update x"),
+        (["--fork", "runs/a", "--at", "2", "--seed", "5"], "seed cannot change at a fork"),
+        (["--fork", "runs/a"], "n_updates must be above 3, the update of the fork, not 3."),
+        (["--fork", "runs/a", "--preset", "fast"], "leave out --preset."),
+        (["--fork", "runs/a", "--resume=runs/a"], "leave out --resume."),
+        (["--fork", "runs/a", "--at", "2", "--name", "a"], "already holds a run"),
+        (["--fork", "nothing"], "nothing holds no checkpoint"),
+        (["--fork="], "--fork needs the folder of a run"),
+        (["--at", "2"], "--at belongs to --fork"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_when_forking(tmp_path, command, args, says):
+    assert command("train", *SHORT, "--name", "a")[0] == 0
+    assert says in sentence(command("train", *args))
+    assert [one.name for one in (tmp_path / "runs").iterdir()] == ["a"]
