@@ -124,6 +124,11 @@ class RunFolder:
             kept = [row for row in rows if int(row.split(",", 1)[0]) <= update]
         except ValueError:
             header, kept = "", []
+        if header.startswith("update,") and header != ",".join(COLUMNS):
+            raise RunFolderError(
+                f"{self._metrics} has other columns than this version writes: move it away, and "
+                "the run goes on with a new one."
+            )
         if header != ",".join(COLUMNS):
             raise RunFolderError(f"{self._metrics} is damaged: it is not a table of updates.")
         return "\n".join([header, *kept, ""])

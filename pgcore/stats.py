@@ -41,6 +41,9 @@ class UpdateStats:
     """Share of those samples with |ratio - 1| > eps."""
     zero_gradient_fraction: float | None
     """Share of those samples where min picked the clipped branch."""
+    ratio_spread: float | None
+    """Standard deviation of those samples' ratios: 0 before the policy moves. At s, a sample is
+    worth 1 / (1 + s^2) of a fresh one (Kish's effective sample size, the ratio's mean being 1)."""
     explained_variance: float | None
     """Share of the returns' variance that the values predicted before the update."""
     grad_norm: float
@@ -82,6 +85,7 @@ def summarize(steps: list[GradientStep], clip_eps: float) -> dict[str, Any]:
         "approx_kl": None,
         "clip_fraction": None,
         "zero_gradient_fraction": None,
+        "ratio_spread": None,
     }
     if surrogates:
         ratio = torch.cat([surrogate.ratio for surrogate in surrogates])
@@ -90,6 +94,7 @@ def summarize(steps: list[GradientStep], clip_eps: float) -> dict[str, Any]:
             "approx_kl": float(approx_kl(ratio.log())),
             "clip_fraction": float(clip_fraction(ratio, clip_eps)),
             "zero_gradient_fraction": float(zero_gradient_fraction(clip_active)),
+            "ratio_spread": float(ratio.std(correction=0)),
         }
     return meters | {
         "policy_loss": _mean([step.loss.policy for step in steps]),

@@ -35,6 +35,12 @@ METERS = (
         "share of samples",
         "Solid: the ratio is outside 1 ± ε. Dashed: the gradient is zero. They differ.",
     ),
+    Meter(
+        "Ratio spread",
+        ("ratio_spread",),
+        "standard deviation",
+        "Of the ratio, over an update. At 1, two old samples are worth one fresh one.",
+    ),
     Meter("Approximate KL", ("approx_kl",), "nats", "How far the update moved the policy."),
     Meter("Entropy", ("entropy",), "nats", "ln 2 ≈ 0.69 is a coin toss between two actions."),
     Meter(

@@ -22,6 +22,7 @@ METERS = (
     "approx_kl",
     "clip_fraction",
     "zero_gradient_fraction",
+    "ratio_spread",
     "explained_variance",
     "grad_norm",
     "reward_per_step",

@@ -85,7 +85,7 @@ def test_metrics_equal_the_stats(run):
 def test_columns():
     assert ",".join(COLUMNS) == (
         "update,env_steps,seconds,reward_per_step,policy_loss,value_loss,entropy,approx_kl,"
-        "clip_fraction,zero_gradient_fraction,explained_variance,grad_norm,learning_rate,"
+        "clip_fraction,zero_gradient_fraction,ratio_spread,explained_variance,grad_norm,learning_rate,"
         "episodes,return_mean,return_min,return_max,length_mean"
     )
 
@@ -259,6 +259,24 @@ def test_damaged_metrics_are_refused_and_left_alone(tmp_path, content):
     (path / "metrics.csv").write_bytes(content)
     assert "metrics.csv is damaged" in refused(lambda: RunFolder(path, CONFIG, resume_at=3))
     assert (path / "metrics.csv").read_bytes() == content
+
+
+def test_metrics_with_the_columns_of_another_version(tmp_path):
+    """What the refusal advises also works."""
+    path = tmp_path / "run"
+    record(path, stop_after=3)
+    table = path / "metrics.csv"
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    gone = rows[0].index("ratio_spread")
+    old = "".join(",".join(row[:gone] + row[gone + 1 :]) + "\n" for row in rows)
+    table.write_text(old)
+    assert "has other columns than this version" in refused(
+        lambda: RunFolder(path, CONFIG, resume_at=3)
+    )
+    assert table.read_text() == old
+    table.unlink()
+    go_on(path)
+    assert [row["update"] for row in metrics(path)] == ["4", "5", "6", "7"]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def test_stats_of_every_update(preset, algorithm):
         assert (stats.value_loss is not None) is has_value
         assert (stats.explained_variance is not None) is has_value
         assert (stats.approx_kl is not None) is has_ratio
+        assert (stats.ratio_spread is not None) is has_ratio
         if has_ratio:
             assert stats.approx_kl >= 0
             assert 0 <= stats.zero_gradient_fraction <= stats.clip_fraction <= 1
@@ -47,6 +48,20 @@ def test_the_first_gradient_step_has_ratio_1_and_later_ones_do_not():
     ten = next(Trainer(hot).run())
     assert ten.approx_kl > 1e-4
     assert 0 < ten.zero_gradient_fraction < ten.clip_fraction
+
+
+def test_the_ratio_spread_is_the_standard_deviation_over_all_samples_of_all_epochs():
+    trainer = Trainer(TrainConfig.fast("ppo", **SMALL, learning_rate=0.05))
+    ratios = []
+    trainer.recorder = lambda epoch, rows, batch, log_probs, loss: ratios.append(
+        loss.surrogate.ratio.detach().numpy().copy()
+    )
+    stats = next(trainer.run())
+    assert len(ratios) == 4
+    assert stats.ratio_spread == pytest.approx(np.concatenate(ratios).std(), rel=1e-5)
+    assert stats.ratio_spread > 0.01
+    still = next(Trainer(TrainConfig.homework("ppo", **SMALL, n_epochs=1)).run())
+    assert still.ratio_spread < 1e-5
 
 
 def test_stats_are_frozen():

@@ -31,6 +31,7 @@ def update(number: int, *returns: float, **changes) -> UpdateStats:
         "approx_kl": None,
         "clip_fraction": None,
         "zero_gradient_fraction": None,
+        "ratio_spread": None,
         "explained_variance": None,
         "grad_norm": 1.5,
         "learning_rate": 0.01,
