@@ -10,7 +10,7 @@ st.title("Bug clinic")
 st.markdown("##### One thing is wrong in this run: what, and what would have shown it?")
 theme.load_torch()
 
-from pages.ui import clinic, clinic_blind, clinic_file  # noqa: E402  (they import torch)
+from pages.ui import clinic, clinic_blind, clinic_file, clinic_harm, clinic_live  # noqa: E402  (they import torch)
 
 KNOWN, BLIND = "known", "blind"
 MODE = controls.choice("mode", "Mode", [KNOWN, BLIND])
@@ -20,7 +20,7 @@ st.markdown(
 Broken policy-gradient code fails silently: it runs, prints numbers, and never learns. Here are
 such bugs, each in a run where **one thing** is wrong, beside its **healthy twin**: the same seed,
 and the same everything else. Both are trained while you watch. **Health checks** read the numbers
-that a run logs, and look into its first update, without knowing the cause.
+that a run logs, and put questions to its first rollout, without knowing the cause.
 """
 )
 mode = MODE.widget()
@@ -32,11 +32,10 @@ if mode == BLIND:
 
 name, seed = clinic.pick()
 st.markdown(f"**What one sees.** {clinic.BUGS[name].symptom}")
-twins = clinic.watch(name, seed)
-if twins is not None:
+twins = clinic_live.watch(name, seed)
+if twins is not None and not twins.alive:
     clinic_file.metrics(twins)
-    clinic_file.checks(twins)
-    clinic_file.harm(name)
+clinic_harm.show(name)
 clinic_file.difference(name)
 clinic_file.evidence(name, seed)
 clinic_file.cause_and_fix(name)

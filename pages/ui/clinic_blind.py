@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from pages.ui import clinic, clinic_file
+from pages.ui import clinic, clinic_file, clinic_harm, clinic_live
 from pages.ui.clinic import BUGS, SEED
 
 CHOICES = 5
@@ -52,21 +52,24 @@ def show() -> None:
     """A round: run, look, diagnose, reveal."""
     now = patient()
     st.subheader(f"Patient {now.number}")
-    twins = clinic.watch(now.name, now.seed)
+    revealed = bool(st.session_state.get(_revealed(now)))
+    twins = clinic_live.watch(now.name, now.seed, blind=not revealed)
     if twins is None:
         return
-    clinic_file.checks(twins)
-    revealed = _diagnose(now)
-    if revealed:
+    if _diagnose(now):
         clinic_file.difference(now.name)
         clinic_file.evidence(now.name, now.seed)
         clinic_file.cause_and_fix(now.name)
-        clinic_file.harm(now.name)
+        clinic_harm.show(now.name)
+
+
+def _revealed(now: Patient) -> str:
+    return f"clinic_revealed_{now.number}"
 
 
 def _diagnose(now: Patient) -> bool:
     """Whether the reader has answered or given up."""
-    shown = f"clinic_revealed_{now.number}"
+    shown = _revealed(now)
     st.subheader("Your diagnosis")
     answered = st.session_state.get(shown, False)
     picked = st.radio(

@@ -11,6 +11,6 @@ BUG = Bug(
     cause="A = R - V(s) is used with its graph. The policy loss then has a gradient for V as well: "
     "log pi(a|s), always negative, whatever the return.",
     fix="Detach the advantage: for the policy it is a constant.",
-    config=TrainConfig.fast("vpg", normalize_advantages=False, value_scale=1.0, bootstrap=False),
+    config=TrainConfig.fast("vpg", normalize_advantages=False, max_grad_norm=0.0),
     changes={"detach_advantage": False},
 )

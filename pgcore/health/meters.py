@@ -1,19 +1,13 @@
-"""Is this run well? What a first look at its numbers can tell, without knowing the cause."""
+"""The meters: what a run's own numbers and its first update say of its health."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from pgcore.agents import Loss
-from pgcore.losses import approx_kl
+from pgcore.health.base import Finding
+from pgcore.health.probe import Probe
 from pgcore.stats import UpdateStats
-from pgcore.train import Trainer
-from pgcore.trajectory import Batch
 
 SAME = 1e-5
 """A ratio this near 1 is 1: two passes over batches of different sizes round differently."""
@@ -29,93 +23,10 @@ ENOUGH = 10
 """Updates before entropy and explained variance say anything."""
 
 
-@dataclass(frozen=True)
-class Probe:
-    """One update seen from inside: its gradient steps, by way of Trainer.recorder."""
-
-    epochs: int
-    """Passes over the rollout."""
-    steps: int
-    """Gradient steps."""
-    first_ratio: float | None
-    """Largest |ratio - 1| in the first gradient step; None for a loss without a ratio."""
-    later_ratio: float | None
-    """The same over all later steps; None also where there are none."""
-    gradient: float
-    """Mean |d loss / d log_prob| in the first step times its batch size: for a mean over the batch,
-    the mean |advantage|. 0 where no gradient reaches the policy."""
-    kl: float
-    """Approximate KL between the policy that acted and the one after the update, in nats, over the
-    rollout: how far the policy really went, whatever the loss compares."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check says of a run."""
-
-    name: str
-    fired: bool
-    value: float | None
-    """What was measured; None where the check does not apply."""
-    sentence: str
-
-
-class _Tape:
-    """A train.Recorder that measures what it is shown."""
-
-    def __init__(self) -> None:
-        self.epochs: list[int] = []
-        self.ratios: list[float] = []
-        self.gradient = 0.0
-
-    def __call__(
-        self, epoch: int, rows: Tensor, batch: Batch, log_probs: Tensor, loss: Loss
-    ) -> None:
-        if not self.epochs and log_probs.grad is not None:
-            self.gradient = float(log_probs.grad.abs().sum())
-        self.epochs.append(epoch)
-        if loss.surrogate is not None:
-            self.ratios.append(float((loss.surrogate.ratio.detach() - 1).abs().max()))
-
-
-def probe(trainer: Trainer) -> tuple[UpdateStats, Probe]:
-    """The trainer's next rollout and update, and what was seen inside it.
-
-    Args:
-        trainer: goes one update further; its recorder is free afterwards.
-    Raises:
-        TrainingDiverged: if the update does.
-    """
-    tape = _Tape()
-    trainer.recorder = tape
-    try:
-        traj = trainer.rollout()
-        stats = trainer.update()
-    finally:
-        trainer.recorder = None
-    with torch.no_grad():
-        after = trainer.agent.distribution(traj.states).log_prob(traj.actions)
-        moved = (after - traj.log_probs)[traj.valid]
-    return stats, Probe(
-        epochs=max(tape.epochs) + 1,
-        steps=len(tape.epochs),
-        first_ratio=tape.ratios[0] if tape.ratios else None,
-        later_ratio=max(tape.ratios[1:], default=None),
-        gradient=tape.gradient,
-        kl=float(approx_kl(moved)),
-    )
-
-
-def check(stats: Sequence[UpdateStats], seen: Probe, n_actions: int) -> tuple[Finding, ...]:
-    """All checks, in the order in which one should look.
-
-    Args:
-        stats: the run so far; at least one update.
-        seen: its first update from inside.
-        n_actions: of the environment; ln n_actions is the largest entropy there is.
-    Raises:
-        ValueError: without an update.
-    """
+def check(
+    stats: Sequence[UpdateStats], seen: Probe, n_actions: int, n_updates: int
+) -> tuple[Finding, ...]:
+    """All meters; arguments as in health.check."""
     if not stats:
         raise ValueError("there is nothing to check before the first update.")
     return (
@@ -125,8 +36,8 @@ def check(stats: Sequence[UpdateStats], seen: Probe, n_actions: int) -> tuple[Fi
         _ratio_stuck(seen),
         _epochs_without_ratio(seen),
         _kl_high(stats, seen),
-        *_entropy(stats, n_actions),
-        _explained_variance(stats),
+        *_entropy(stats, n_actions, n_updates),
+        _explained_variance(stats, n_updates),
     )
 
 
@@ -201,11 +112,15 @@ def _kl_high(stats: Sequence[UpdateStats], seen: Probe) -> Finding:
     )
 
 
-def _entropy(stats: Sequence[UpdateStats], n_actions: int) -> tuple[Finding, Finding]:
+def _entropy(
+    stats: Sequence[UpdateStats], n_actions: int, n_updates: int
+) -> tuple[Finding, Finding]:
     shares = [one.entropy / math.log(n_actions) for one in stats]
     last = _mean(shares[-max(1, len(shares) // 10) :])
     enough = len(shares) >= ENOUGH
-    measured = f"Entropy at the end: {last:.0%} of its maximum, ln {n_actions}. "
+    # A beginner is undecided, and rightly so.
+    waits = len(stats) < n_updates
+    measured = f"Entropy over the latest updates: {last:.0%} of its maximum, ln {n_actions}. "
     return (
         Finding(
             "Entropy collapsed",
@@ -215,26 +130,29 @@ def _entropy(stats: Sequence[UpdateStats], n_actions: int) -> tuple[Finding, Fin
         ),
         Finding(
             "Entropy stuck near its maximum",
-            enough and last > UNSURE,
+            enough and last > UNSURE and not waits,
             last,
             f"{measured}Above {UNSURE:.0%} after a whole run, it hardly came to prefer anything.",
+            waits,
         ),
     )
 
 
-def _explained_variance(stats: Sequence[UpdateStats]) -> Finding:
+def _explained_variance(stats: Sequence[UpdateStats], n_updates: int) -> Finding:
     """Low all along: even the best tenth of the updates. At a run's end it may be low in a good
     run, since the returns of an agent that never fails hardly vary."""
     known = sorted(one.explained_variance for one in stats if one.explained_variance is not None)
+    waits = len(stats) < n_updates
     value = known[round(0.9 * (len(known) - 1))] if len(known) >= ENOUGH else None
     return Finding(
         "Explained variance low all along",
-        value is not None and value < BLIND,
+        value is not None and value < BLIND and not waits,
         value,
         f"There is no value network, or there were fewer than {ENOUGH} updates."
         if value is None
         else f"Reached in the best tenth of the updates: {value:.2f}. At 0 the value network is no "
         "better than a constant, below 0 it is worse.",
+        waits and value is not None,
     )
 
 
