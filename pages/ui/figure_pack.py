@@ -109,9 +109,10 @@ def pack_table(
             raise ValueError(f"table {name}: {column} has {stray!r}, which the control has not.")
         cell = cell * len(values) + index
         sizes.append(len(values))
-    if mentioned:
-        frame = frame.drop(columns=[column for column in rows.by if column not in mentioned])
-    return {"by": rows.by, "sizes": sizes} | _pack_columns(frame, cell, math.prod(sizes), blocks)
+    unsaid = {column for column in rows.by if column not in mentioned} if mentioned else set()
+    columns = [column for column in frame.columns if column not in unsaid]
+    head = {"by": rows.by, "sizes": sizes}
+    return head | _pack_columns(frame, columns, cell, math.prod(sizes), blocks)
 
 
 def _pack_sweep(
@@ -127,23 +128,27 @@ def _pack_sweep(
         cell[mine] = size + index
         offsets[name] = size
         size += len(values)
-    frame = sweep.frame.drop(columns=["moved", "value"])
+    columns = [column for column in sweep.frame.columns if column not in ("moved", "value")]
     head = {"by": (), "sizes": (), "along": sweep.along, "offsets": offsets}
-    return head | _pack_columns(frame, cell, size, blocks)
+    return head | _pack_columns(sweep.frame, columns, cell, size, blocks)
 
 
 def _pack_columns(
-    frame: pd.DataFrame, cell: np.ndarray, n_cells: int, blocks: list[bytes]
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    cell: np.ndarray,
+    n_cells: int,
+    blocks: list[bytes],
 ) -> dict[str, Any]:
     order = np.argsort(cell, kind="stable")
     begins = np.searchsorted(cell[order], np.arange(n_cells + 1)).astype("<u4")
     columns = {}
-    for column in frame.columns:
+    for column in names:
         values, words = frame[column], None
         if not pd.api.types.is_numeric_dtype(values):
             codes, unique = pd.factorize(values)
-            values, words = pd.Series(codes), [str(word) for word in unique]
-        columns[column] = {"at": _append(blocks, values.to_numpy()[order].astype("<f4"))}
+            values, words = codes, [str(word) for word in unique]
+        columns[column] = {"at": _append(blocks, np.asarray(values)[order].astype("<f4"))}
         if words is not None:
             columns[column]["words"] = words
     return {
@@ -179,7 +184,6 @@ def _append(blocks: list[bytes], array: np.ndarray) -> int:
 def _plot(plot: Plot | Panel, tables: Collection[str]) -> dict[str, Any]:
     if isinstance(plot, Panel):
         return {"html": plot.html, "width": plot.width}
-    # Altair checks every channel against its schema, which takes longer than all the rest; a wrong
     # Altair's check against its schema takes longer than all the rest, and the tests draw every
     # chart in a browser: a wrong one shows there.
     spec = plot.chart.to_dict(validate=False)

@@ -82,15 +82,13 @@ def live_samples(logits: tuple[float, ...], temperature: float) -> figure.Live:
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _frequencies(logits: tuple[float, ...], temperature: float) -> pd.DataFrame:
-    frame = pd.concat(
-        [
-            log_probs.frequencies(logits, temperature, SAMPLES.values, seed).assign(draw=seed)
-            for seed in DRAW.values
-        ]
-    )
+    frame = log_probs.frequencies(logits, temperature, SAMPLES.values, DRAW.values)
     band = 2 * frame.standard_error
-    low, high = (frame.prob - band).clip(lower=0), (frame.prob + band).clip(upper=1)
-    return named(frame).rename(columns={"n": "samples"}).assign(low=low, high=high)
+    return frame.rename(columns={"n": SAMPLES.name, "seed": DRAW.name}).assign(
+        action=named(frame.action),
+        low=(frame.prob - band).clip(lower=0),
+        high=(frame.prob + band).clip(upper=1),
+    )
 
 
 @st.cache_data(show_spinner=False)
@@ -111,7 +109,8 @@ def entropy() -> figure.Figure:
 def live_entropy(logits: tuple[float, ...], temperature: float) -> figure.Live:
     def compute() -> Mapping[str, figure.Rows]:
         frame = sweep(logits, temperature)
-        curve = frame[(frame.moved == TEMPERATURE.name) & (frame.action == "A")]
+        along = (frame.moved == TEMPERATURE.name) & (frame.action == "A")
+        curve = frame.loc[along, ["value", "entropy", "largest"]]
         here = curve[np.isclose(curve.value, temperature)]
         return {"curve": figure.Rows(curve), "here": figure.Rows(here)}
 
@@ -172,9 +171,5 @@ def live_gradient(logits: tuple[float, ...], temperature: float) -> figure.Live:
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _gradients(logits: tuple[float, ...], temperature: float) -> pd.DataFrame:
-    frames = []
-    for i, logit in enumerate(logits):
-        moved = [logit + added for added in ADDED.values]
-        frame = log_probs.gradient_sweep(logits, temperature, i, moved)
-        frames.append(frame.assign(taken=NAMES[i], added=frame.value - logit))
-    return named(pd.concat(frames, ignore_index=True)).drop(columns="value")
+    frame = log_probs.gradient_sweep(logits, temperature, ADDED.values)
+    return frame.assign(action=named(frame.action), taken=named(frame.taken))

@@ -28,8 +28,9 @@ def logits_of(n_actions: int) -> tuple[Control, ...]:
     return LOGITS[:n_actions]
 
 
-def named(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(action=frame.action.map(dict(enumerate(NAMES))))
+def named(actions: pd.Series) -> pd.Categorical:
+    """Numbers of actions as their names."""
+    return pd.Categorical.from_codes(actions, list(NAMES))
 
 
 def rows_of(n_actions: int) -> charts.Axis:
@@ -112,8 +113,9 @@ def sweep(logits: tuple[float, ...], temperature: float) -> pd.DataFrame:
     frame = log_probs.sweeps(logits, temperature, LOGITS[0].values, TEMPERATURE.values)
     names = {f"logit {i}": control.name for i, control in enumerate(LOGITS)}
     uniform = log_probs.entropy([0.0] * len(logits))
-    return named(frame).assign(
-        moved=frame.moved.replace(names),
+    return frame.assign(
+        action=named(frame.action),
+        moved=frame.moved.cat.rename_categories(names),
         zero=0.0,
         largest=uniform,
         equal=np.exp(frame.entropy),

@@ -96,15 +96,15 @@ def sweeps(
         ValueError: as in policy.
     """
     base = torch.tensor(list(logits), dtype=torch.float64)
-    names, values, rows, scales = [], [], [], []
+    names = [*(f"logit {i}" for i in range(len(base))), "temperature"]
+    places = [len(logit_values)] * len(base) + [len(temperatures)]
+    values, rows, scales = [], [], []
     for i in range(len(base)):
         moved = base.repeat(len(logit_values), 1)
         moved[:, i] = torch.tensor(list(logit_values), dtype=torch.float64)
-        names += [f"logit {i}"] * len(logit_values)
         values += list(logit_values)
         rows.append(moved)
         scales += [temperature] * len(logit_values)
-    names += ["temperature"] * len(temperatures)
     values += list(temperatures)
     rows.append(base.repeat(len(temperatures), 1))
     scales += list(temperatures)
@@ -113,7 +113,10 @@ def sweeps(
     pi, n_actions = policy(scaled), len(base)
     return pd.DataFrame(
         {
-            "moved": np.repeat(names, n_actions),
+            # Words as categories: a column of strings costs more than all the numbers beside it.
+            "moved": pd.Categorical.from_codes(
+                np.repeat(np.arange(len(names)), places).repeat(n_actions), names
+            ),
             "value": np.repeat(values, n_actions),
             "action": np.tile(np.arange(n_actions), len(values)),
             "logit": raw.flatten().numpy(),
@@ -126,61 +129,77 @@ def sweeps(
 
 
 def frequencies(
-    logits: Sequence[float], temperature: float, sample_sizes: Sequence[int], seed: int = 0
+    logits: Sequence[float],
+    temperature: float,
+    sample_sizes: Sequence[int],
+    seeds: Sequence[int] = (0,),
 ) -> pd.DataFrame:
-    """How often each action came up among the first n samples, for each n of sample_sizes.
+    """How often each action came up among the first n samples, for each n and each seed.
 
     Returns:
-        n, action, count, frequency, prob, standard_error = sqrt(pi (1 - pi) / n), and, the same
-        for all actions of an n, mean_surprise = mean of -log pi(a) over the samples, and entropy,
-        which is what mean_surprise tends to.
+        seed, n, action, count, frequency, prob, standard_error = sqrt(pi (1 - pi) / n), and, the
+        same for all actions of an n, mean_surprise = mean of -log pi(a) over the samples, and
+        entropy, which is what mean_surprise tends to.
     """
     pi, n_actions, sizes = policy(logits, temperature), len(logits), torch.tensor(sample_sizes)
-    generator = torch.Generator().manual_seed(seed)
-    actions = torch.multinomial(pi.probs, max(sample_sizes), True, generator=generator)
-    counts = torch.nn.functional.one_hot(actions, n_actions).cumsum(0)[sizes - 1]
-    surprise = -pi.log_prob(actions).cumsum(0)[sizes - 1] / sizes
-    variance = pi.probs * (1 - pi.probs) / sizes[:, None]
+    probs, most = pi.probs, max(sample_sizes)
+    actions = torch.stack(
+        [
+            torch.multinomial(probs, most, True, generator=torch.Generator().manual_seed(seed))
+            for seed in seeds
+        ]
+    )
+    counts = torch.stack(
+        [(actions == action).cumsum(1)[:, sizes - 1] for action in range(n_actions)], dim=-1
+    )
+    surprise = -(counts * pi.logits).sum(-1) / sizes
+    standard_error = (probs * (1 - probs) / sizes[:, None]).sqrt()
+    cells = len(seeds) * len(sizes)
     return pd.DataFrame(
         {
-            "n": sizes.numpy().repeat(n_actions),
-            "action": np.tile(np.arange(n_actions), len(sizes)),
+            "seed": np.repeat(seeds, len(sizes) * n_actions),
+            "n": np.tile(np.repeat(sizes.numpy(), n_actions), len(seeds)),
+            "action": np.tile(np.arange(n_actions), cells),
             "count": counts.flatten().numpy(),
             "frequency": (counts / sizes[:, None]).flatten().numpy(),
-            "prob": pi.probs.repeat(len(sizes)).numpy(),
-            "standard_error": variance.sqrt().flatten().numpy(),
-            "mean_surprise": surprise.numpy().repeat(n_actions),
+            "prob": probs.repeat(cells).numpy(),
+            "standard_error": standard_error.flatten().repeat(len(seeds)).numpy(),
+            "mean_surprise": surprise.flatten().numpy().repeat(n_actions),
             "entropy": float(pi.entropy()),
         }
     )
 
 
-def grad_log_prob(logits: Tensor, temperature: float, action: int) -> Tensor:
-    """d log pi(action) / d logits, by autograd: (..., A) -> (..., A)."""
+def grad_log_prob(logits: Tensor, temperature: float, action: Tensor) -> Tensor:
+    """d log pi(action) / d logits, by autograd: (..., A), actions (...) -> (..., A)."""
     logits = logits.detach().clone().requires_grad_()
     # Summed over copies that share nothing: each row's gradient is its own.
-    policy(logits, temperature).log_prob(torch.tensor(action)).sum().backward()
+    policy(logits, temperature).log_prob(action).sum().backward()
     assert logits.grad is not None
     return logits.grad
 
 
 def gradient_sweep(
-    logits: Sequence[float], temperature: float, taken: int, logit_values: Sequence[float]
+    logits: Sequence[float], temperature: float, added: Sequence[float]
 ) -> pd.DataFrame:
-    """The gradient of log pi(taken) by every logit, while the taken action's own logit moves.
+    """The gradient of log pi(taken) by every logit, for each action taken, its own logit moved.
 
+    Args:
+        added: to the logit of the action taken.
     Returns:
-        value (of that logit), action, prob, one_hot, closed_form = (one_hot - pi) / T, autograd.
+        taken, added, action, prob, one_hot, closed_form = (one_hot - pi) / T, autograd.
     """
-    rows = torch.tensor(list(logits), dtype=torch.float64).repeat(len(logit_values), 1)
-    rows[:, taken] = torch.tensor(list(logit_values), dtype=torch.float64)
+    n_actions, n = len(logits), len(added)
+    taken = torch.arange(n_actions).repeat_interleave(n)
+    one_hot = torch.nn.functional.one_hot(taken, n_actions).double()
+    more = torch.tensor(list(added), dtype=torch.float64).repeat(n_actions)
+    rows = torch.tensor(list(logits), dtype=torch.float64) + one_hot * more[:, None]
     probs = policy(rows, temperature).probs
-    one_hot = torch.zeros_like(rows)
-    one_hot[:, taken] = 1
     return pd.DataFrame(
         {
-            "value": np.repeat(logit_values, len(logits)),
-            "action": np.tile(np.arange(len(logits)), len(logit_values)),
+            "taken": taken.numpy().repeat(n_actions),
+            "added": np.tile(np.repeat(added, n_actions), n_actions),
+            "action": np.tile(np.arange(n_actions), n_actions * n),
             "prob": probs.flatten().numpy(),
             "one_hot": one_hot.flatten().numpy(),
             "closed_form": ((one_hot - probs) / temperature).flatten().numpy(),

@@ -106,7 +106,7 @@ def test_coin() -> None:
 
 
 def test_frequencies_count_what_they_say_and_approach_the_probabilities() -> None:
-    frame = study.frequencies([1.0, 0.0, -1.0], 1.0, SIZES, seed=3)
+    frame = study.frequencies([1.0, 0.0, -1.0], 1.0, SIZES, [3])
     assert frame.n.unique().tolist() == SIZES
     assert (frame.groupby("n")["count"].sum() == SIZES).all()
     last = frame[frame.n == 10_000]
@@ -119,18 +119,18 @@ def test_frequencies_count_what_they_say_and_approach_the_probabilities() -> Non
 
 def test_frequencies_depend_on_the_seed_alone() -> None:
     same = (
-        study.frequencies([0.0, 1.0], 1.0, SIZES, seed=1),
-        study.frequencies([0.0, 1.0], 1.0, SIZES, seed=1),
+        study.frequencies([0.0, 1.0], 1.0, SIZES, [1]),
+        study.frequencies([0.0, 1.0], 1.0, SIZES, [1]),
     )
     assert same[0].equals(same[1])
-    assert not same[0].equals(study.frequencies([0.0, 1.0], 1.0, SIZES, seed=2))
+    assert not same[0].equals(study.frequencies([0.0, 1.0], 1.0, SIZES, [2]))
 
 
 def test_the_global_generator_is_left_alone() -> None:
     torch.manual_seed(7)
     untouched = torch.rand(1)
     torch.manual_seed(7)
-    study.frequencies([0.0, 1.0], 1.0, SIZES, seed=1)
+    study.frequencies([0.0, 1.0], 1.0, SIZES, [1])
     assert torch.rand(1) == untouched
 
 
@@ -140,16 +140,20 @@ def test_autograd_gives_onehot_minus_pi_over_t(
     logits: list[float], temperature: float, action: int
 ) -> None:
     action %= len(logits)
-    frame = study.gradient_sweep(logits, temperature, action, LOGITS)
+    frame = study.gradient_sweep(logits, temperature, LOGITS)
+    frame = frame[frame.taken == action]
     assert frame.autograd.to_numpy() == pytest.approx(frame.closed_form.to_numpy(), abs=1e-9)
     # Probability is only moved around: no push on the sum of the logits.
-    assert frame.groupby("value").autograd.sum().to_numpy() == pytest.approx(0, abs=1e-9)
+    assert frame.groupby("added").autograd.sum().to_numpy() == pytest.approx(0, abs=1e-9)
 
 
 def test_gradient_sweep_literally() -> None:
-    frame = study.gradient_sweep([0.0, 0.0], 1.0, 0, LOGITS)
-    at_zero = frame[frame.value == 0.0]
+    both = study.gradient_sweep([0.0, 0.0], 1.0, LOGITS)
+    frame = both[both.taken == 0]
+    at_zero = frame[frame.added == 0.0]
     assert at_zero.autograd.tolist() == pytest.approx([0.5, -0.5])
     assert at_zero.one_hot.tolist() == [1.0, 0.0]
-    at_five = frame[frame.value == 5.0]
+    at_five = frame[frame.added == 5.0]
     assert at_five.autograd.tolist() == pytest.approx([0.0066929, -0.0066929], rel=1e-4)
+    of_the_other = both[(both.taken == 1) & (both.added == 5.0)]
+    assert of_the_other.autograd.tolist() == pytest.approx([-0.0066929, 0.0066929], rel=1e-4)
