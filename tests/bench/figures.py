@@ -1,14 +1,20 @@
-"""How long a reader waits: python -m tests.bench.figures [page ...]
+"""How long a reader waits: python -m tests.bench.figures [page ...] [--training]
 
 Two numbers a chapter, each from the event's own time stamp to the frame after the change: a drag
-on the main figure (drawn in the browser), and a control that needs the server. Prints a table;
-asserts nothing, since it times a machine.
+on the main figure (drawn in the browser), and a control that needs the server. With --training
+the same again while an agent trains in another tab. Prints a table; asserts nothing, since it
+times a machine.
+
+The first row is the floor: one bare element that follows the pointer. A browser draws at 60
+frames a second, so an event waits up to 17 ms for its frame and that frame is shown 17 ms later.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from playwright.sync_api import sync_playwright
@@ -17,6 +23,8 @@ from tests.conftest import CHROMIUM, FLAGS, start_server, wait_idle
 from tests.pages import figures
 
 MOVES, WARM_UP = 60, 5
+ENOUGH, PASSES = 60, 12
+"""Updates to measure in a drag, and most passes over its path to get there."""
 BUDGET = {"drag": 33, "server": 150}
 """Milliseconds at p95."""
 
@@ -86,21 +94,51 @@ WATCH = """([target, kind]) => {
 NEXT_FRAMES = "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
 
 
-def measure_drag(page, drag: Drag) -> list[float]:
+def drag_over(page: Any, start: Any, end: Any) -> None:
+    """Press, move along a line, release; like a finger's, moves come at any moment of a frame."""
+    moments = np.random.default_rng(0).uniform(0, 16, MOVES)
+    page.mouse.move(*start)
+    page.mouse.down()
+    for point, moment in zip(np.linspace(start, end, MOVES), moments, strict=True):
+        page.mouse.move(*point)
+        page.evaluate(NEXT_FRAMES)
+        page.wait_for_timeout(moment)
+    page.mouse.up()
+
+
+def drag_waits(page: Any, box: Any, drag: Drag, watched: Any) -> list[float]:
+    """To and fro over the path, until there are enough updates."""
+    ends = [
+        (box["x"] + x * box["width"], box["y"] + y * box["height"])
+        for x, y in (drag.start, drag.end)
+    ]
+    drag_over(page, *ends)
+    page.evaluate(WATCH, [watched, "pointermove"])
+    for _ in range(PASSES):
+        ends = ends[::-1]
+        drag_over(page, *ends)
+        if len(waits := page.evaluate("window.waits")) >= ENOUGH:
+            break
+    return waits
+
+
+def measure_drag(page: Any, drag: Drag) -> list[float]:
     root = figures.find(page, drag.key)
     svg = root.locator(".plot svg").nth(drag.plot)
     svg.scroll_into_view_if_needed()
-    box = svg.bounding_box()
-    shares = np.linspace(drag.start, drag.end, MOVES + WARM_UP)
-    path = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in shares]
-    page.mouse.move(*path[0])
-    page.mouse.down()
-    page.evaluate(WATCH, [root.locator(".plots").element_handle(), "pointermove"])
-    for point in path:
-        page.mouse.move(*point)
-        page.evaluate(NEXT_FRAMES)
-    page.mouse.up()
-    return page.evaluate("window.waits")[WARM_UP:]
+    return drag_waits(page, svg.bounding_box(), drag, root.locator(".plots").element_handle())
+
+
+BARE = """<div style="height: 400px"><b style="position: absolute">o</b></div><script>
+addEventListener("pointermove", (event) => requestAnimationFrame(() =>
+  document.querySelector("b").style.left = event.clientX + "px"));
+</script>"""
+
+
+def measure_floor(page: Any) -> list[float]:
+    page.set_content(BARE)
+    box = {"x": 0, "y": 0, "width": 800, "height": 400}
+    return drag_waits(page, box, Drag("", ""), page.locator("div").element_handle())
 
 
 def measure_server(page, server: Server) -> list[float]:
@@ -116,35 +154,71 @@ def measure_server(page, server: Server) -> list[float]:
     return page.evaluate("window.waits")[WARM_UP:]
 
 
-def main(only: list[str]) -> None:
+@dataclass(frozen=True)
+class Bench:
+    """A browser and the server that it talks to."""
+
+    browser: Any
+    url: str
+
+    def open(self, path: str) -> Any:
+        page = self.browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(f"{self.url}/{path}")
+        page.wait_for_selector("[data-testid=stApp]")
+        wait_idle(page, 60_000)
+        return page
+
+    def train(self) -> None:
+        """Start a run that outlasts the bench, in a tab of its own."""
+        page = self.open("train?algorithm=ppo&preset=homework&n_updates=50000")
+        page.get_by_text("Full speed", exact=True).click()
+        wait_idle(page)
+        page.locator(".st-key-start button").click()
+        page.get_by_text("Running · update").wait_for(timeout=60_000)
+
+    def measure(self, each: Drag | Server) -> list[float]:
+        page = self.open(each.page)
+        waits = measure_drag(page, each) if isinstance(each, Drag) else measure_server(page, each)
+        page.close()
+        return waits
+
+    def table(self, wanted: list[Drag | Server]) -> None:
+        print(f"{'page':<18}{'what':<34}{'n':>4}{'p50 ms':>9}{'p95 ms':>9}{'budget':>9}")
+        self._row("floor", "drag", "an element", lambda: measure_floor(self.browser.new_page()))
+        for each in wanted:
+            kind, what = ("drag", each.key) if isinstance(each, Drag) else ("server", each.widget)
+            self._row(each.page, kind, what, lambda each=each: self.measure(each))
+
+    def _row(self, page: str, kind: str, what: str, measure: Callable[[], list[float]]) -> None:
+        waits = measure()
+        p50, p95 = np.percentile(waits, [50, 95]) if waits else (np.nan, np.nan)
+        print(
+            f"{page[:17]:<18}{kind + ': ' + what[:24]:<34}{len(waits):>4}"
+            f"{p50:>9.0f}{p95:>9.0f}{BUDGET[kind]:>9}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pages", nargs="*", help="all where left out")
+    parser.add_argument("--training", action="store_true", help="measure beside a run as well")
+    options = parser.parse_args()
+    wanted = [one for one in MEASURED if not options.pages or one.page in options.pages]
     process, url = start_server()
-    print(f"{'page':<14}{'what':<34}{'n':>4}{'p50 ms':>9}{'p95 ms':>9}{'budget':>9}")
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            for each in MEASURED:
-                if only and each.page not in only:
-                    continue
-                page = browser.new_page(viewport={"width": 1280, "height": 900})
-                page.goto(f"{url}/{each.page}")
-                page.wait_for_selector("[data-testid=stApp]")
-                wait_idle(page, 60_000)
-                if isinstance(each, Drag):
-                    kind, what, waits = "drag", each.key, measure_drag(page, each)
-                else:
-                    kind, what, waits = "server", each.widget, measure_server(page, each)
-                p50, p95 = np.percentile(waits, [50, 95]) if waits else (np.nan, np.nan)
-                print(
-                    f"{each.page:<14}{kind + ': ' + what[:24]:<34}{len(waits):>4}"
-                    f"{p50:>9.0f}{p95:>9.0f}{BUDGET[kind]:>9}",
-                    flush=True,
-                )
-                page.close()
-            browser.close()
+            bench = Bench(playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS), url)
+            bench.table(wanted)
+            if options.training:
+                bench.train()
+                print("\nWhile an agent trains:")
+                bench.table(wanted)
+            bench.browser.close()
     finally:
         process.terminate()
         process.wait()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
