@@ -89,7 +89,7 @@ figure.show(
     log_probs_figures.gradient(n_actions, max(1.0, 1 / temperature)),
     live=log_probs_figures.live_gradient(logits, temperature),
 )
-source.show(log_probs.grad_log_prob, "log_prob(torch.tensor(action))")
+source.show(log_probs.grad_log_prob, "log_prob(action)")
 with st.expander("The line that does it in training, for every sampled action"):
     source.show(Trainer._gradient_step, "distribution.log_prob(batch.actions)", docstring=False)
 
