@@ -168,7 +168,11 @@ def resume(checkpoint: Checkpoint, **changes: Any) -> Trainer:
             if any(value.ndim and value.shape != parameter.shape for value in moments.values()):
                 raise ValueError("Adam's moments do not fit the weights")
             if moments:
-                trainer.optimizer.state[parameter] = moments
+                # Adam's fused step goes through weight and moments in memory's order.
+                trainer.optimizer.state[parameter] = {
+                    k: torch.empty_like(parameter).copy_(v) if v.ndim else v
+                    for k, v in moments.items()
+                }
         trainer.agent.generator.set_state(tensors["random.agent"])
         trainer.shuffle.set_state(tensors["random.shuffle"])
         trainer.noise.bit_generator.state = state["noise"]

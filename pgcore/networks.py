@@ -10,7 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
+# ReLU works in place: its input, a Linear's output, is needed by nobody else.
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "tanh": nn.Tanh,
+}
 _GAINS = {"relu": nn.init.calculate_gain("relu"), "tanh": nn.init.calculate_gain("tanh")}
 _NUMPY_ACTIVATIONS: dict[type[nn.Module], Callable[..., np.ndarray]] = {
     nn.ReLU: lambda x: np.maximum(x, 0, out=x),
@@ -52,6 +56,10 @@ def mlp(
                 nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
                 bound = 1 / math.sqrt(n_in)
                 layer.bias.uniform_(-bound, bound, generator=generator)
+        if n_in < n_out:
+            # Kept column by column in memory, the weight gets its gradient as inputs^T @ grads,
+            # which is several times faster here than (grads^T @ inputs), the same numbers.
+            layer.weight.data = layer.weight.data.t().contiguous().t()
         layers.append(layer)
         if not is_last:
             layers.append(ACTIVATIONS[activation]())

@@ -7,71 +7,48 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Categorical
 
-from pgcore import agents
 from pgcore.config import TrainConfig
 from pgcore.environments import make_vec
 from pgcore.evaluate import evaluate
 from pgcore.train import Trainer
-from pgcore.trajectory import TrajData
+from tests.bench import notebook
 
 
-def notebook_rollout(trainer: Trainer, actions: torch.Tensor) -> TrajData:
-    """The notebook's loop: step by step, with the graph kept, these actions taken."""
-    config, agent = trainer.config, trainer.agent
-    traj = TrajData(config.n_steps, config.n_envs, trainer.n_obs, trainer.n_actions)
-    obs = trainer.obs
-    for t in range(config.n_steps):
-        states = torch.from_numpy(np.array(obs))
-        log_probs = Categorical(logits=agent.policy(states)).log_prob(actions[t])
-        obs, rewards, terminated, truncated, _ = trainer.envs.step(actions[t].numpy())
-        done = torch.from_numpy(terminated | truncated)
-        traj.store(t, states, actions[t], torch.from_numpy(rewards), log_probs, done)
-    traj.calc_returns()
-    return traj
-
-
-def reinforce_loss(agent: agents.Agent, traj: TrajData) -> torch.Tensor:
-    return -(traj.log_probs * traj.returns).mean()
-
-
-def vpg_loss(agent: agents.Agent, traj: TrajData) -> torch.Tensor:
-    advantages = traj.returns - agent.value(traj.states).squeeze(-1)
-    return (advantages**2).mean() - (traj.log_probs * advantages).mean()
-
-
-def ppo_loss(agent: agents.Agent, traj: TrajData) -> torch.Tensor:
-    traj.detach()
-    advantages = traj.returns - agent.value(traj.states).squeeze(-1)
-    new_log_probs = Categorical(logits=agent.policy(traj.states)).log_prob(traj.actions)
-    ratio = torch.exp(new_log_probs - traj.log_probs)
-    clipped = torch.clamp(ratio, 1 - 0.1, 1 + 0.1)
-    surrogate = torch.min(ratio * advantages, clipped * advantages)
-    return -surrogate.mean() + (advantages**2).mean()
-
-
-@pytest.mark.parametrize(
-    ("algorithm", "notebooks_loss"),
-    [("reinforce", reinforce_loss), ("vpg", vpg_loss), ("ppo", ppo_loss)],
-)
-def test_the_trainer_computes_what_the_notebook_does(algorithm, notebooks_loss):
-    config = TrainConfig.homework(algorithm, n_envs=16, n_steps=120, n_epochs=1)
-    ours, theirs = Trainer(config), Trainer(config)
-    traj = notebook_rollout(theirs, ours.rollout().actions)
-    assert torch.equal(traj.states, ours.traj.states)
-    assert torch.equal(traj.rewards, ours.traj.rewards)
-    assert torch.equal(traj.not_dones, ours.traj.not_dones)
-    assert (traj.not_dones == 0).any(), "no episode ended: the test shows little"
-    loss = notebooks_loss(theirs.agent, traj)
-    assert theirs.agent.get_loss(traj).item() == pytest.approx(loss.item(), rel=1e-5)
-    loss.backward()
-    stats = ours.update()
-    assert stats.policy_loss + (stats.value_loss or 0) == pytest.approx(loss.item(), rel=1e-5)
-    for mine, given in zip(ours.parameters, theirs.parameters, strict=True):
-        scale = given.grad.abs().max().item()
-        assert scale > 0
-        torch.testing.assert_close(mine.grad, given.grad, rtol=1e-3, atol=1e-5 * scale)
+@pytest.mark.parametrize("algorithm", notebook.AGENTS)
+def test_the_trainer_computes_what_the_notebook_does(algorithm):
+    """Three iterations side by side: our actions in both, every loss and gradient compared."""
+    config = TrainConfig.homework(algorithm, n_envs=16, n_steps=120)
+    ours = Trainer(config)
+    losses: list[float] = []
+    ours.recorder = lambda epoch, rows, batch, log_probs, loss: losses.append(
+        (loss.policy + (0 if loss.value is None else loss.value)).item()
+    )
+    with torch.random.fork_rng():  # the notebook draws from the global generator
+        theirs = notebook.Notebook(algorithm, make_vec(config.env_id, config.n_envs))
+        for mine, given in zip(ours.agent.parameters(), theirs.parameters, strict=True):
+            assert torch.equal(mine, given)
+        ours.obs, _ = ours.envs.reset(seed=5)
+        obs, _ = theirs.envs.reset(seed=5)
+        for _ in range(3):
+            losses.clear()
+            actions = ours.rollout().actions
+            traj = theirs.rollout(obs, config.n_steps, actions)
+            for field in ("states", "actions", "rewards", "not_dones"):
+                assert torch.equal(getattr(traj, field), getattr(ours.traj, field)), field
+            assert (traj.not_dones == 0).any(), "no episode ended: the test shows little"
+            through_the_homeworks_interface = ours.agent.get_loss(traj).item()
+            expected = theirs.update(traj)
+            ours.update()
+            assert through_the_homeworks_interface == pytest.approx(expected[0], rel=1e-5)
+            assert losses == pytest.approx(expected, rel=1e-5)
+            torch.testing.assert_close(ours.traj.log_probs, traj.log_probs.detach())
+            # REINFORCE's value network, the last in the notebook's list, gets no gradient.
+            for mine, given in zip(ours.parameters, theirs.parameters, strict=False):
+                scale = given.grad.abs().max().item()
+                assert scale > 0
+                torch.testing.assert_close(mine.grad, given.grad, rtol=1e-3, atol=1e-5 * scale)
+            obs, _ = theirs.envs.reset()
 
 
 def test_gae_uses_the_homeworks_formula():
