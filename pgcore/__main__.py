@@ -11,7 +11,7 @@ from typing import Literal
 import tyro
 from tqdm import tqdm
 
-from pgcore import checkpoints, runs
+from pgcore import checkpoints, runs, sweep_command
 from pgcore.checkpoints import Checkpoint, CheckpointError
 from pgcore.config import ALGORITHMS, PRESETS, ConfigError, TrainConfig
 from pgcore.environments import OFFERED
@@ -178,7 +178,7 @@ def grade(args: list[str]) -> None:
 
 def main() -> None:
     """Choose the command; a mistake in the input ends in one sentence and exit code 2."""
-    commands = {"train": train, "check": grade}
+    commands = {"train": train, "sweep": sweep_command.run, "check": grade}
     name, args = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
     if name not in commands:
         asked = name in ("-h", "--help")

@@ -29,9 +29,19 @@ ROOMS = [
         "studies",
         "bugs",
         "health",
+        "workers",
     },
-    {"jobs", "sweep", "grader", "grading", "questions"},
-    {"__main__"},
+    {
+        "jobs",
+        "sweep",
+        "sweep_jobs",
+        "plan",
+        "comparison",
+        "grader",
+        "grading",
+        "questions",
+    },
+    {"__main__", "sweep_command"},
 ]
 UI, CHAPTER, APP = range(len(ROOMS), len(ROOMS) + 3)
 AT_THE_ROOT = {"app.py", "pages", "pgcore", "tests", "requirements.txt", "README.md"} | {

@@ -1,57 +1,26 @@
-"""python -m pgcore: a process of its own where that matters, main() with real output elsewhere."""
+"""python -m pgcore train, in a process of its own where that matters, else main() itself."""
 
 from __future__ import annotations
 
 import csv
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pgcore import runs
-from pgcore.__main__ import main
 from pgcore.config import TrainConfig
-from tests.conftest import ROOT
 from tests.pgcore import toys
+from tests.pgcore.conftest import process
 
 SHORT = ["--n-updates", "3", "--n-envs", "2", "--n-steps", "8", "--checkpoint-every", "2"]
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capfd):
-    """command("train", ...) in an empty folder -> exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*args: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["pgcore", *args])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = 0 if end.code is None else end.code
-        return code, *capfd.readouterr()
-
-    return run
 
 
 def rows(path: Path) -> list[dict[str, str]]:
     """metrics.csv without the one column that varies."""
     with (path / "metrics.csv").open() as file:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
-
-
-def process(cwd: Path, *args: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pgcore", *args],
-        cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_as_in_the_readme(tmp_path):

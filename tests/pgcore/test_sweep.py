@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pgcore.config import ConfigError, TrainConfig
-from pgcore.sweep import Result, grid, run_one, sweep
+from pgcore.sweep import Result, run_one, sweep
 from pgcore.train import Trainer
 
 SMALL = {"n_updates": 4, "n_envs": 4, "n_steps": 16, "checkpoint_every": 2}
@@ -19,19 +19,6 @@ def small(**changes: object) -> TrainConfig:
 
 def by_config(results) -> dict[TrainConfig, Result]:
     return {result.config: result for result in results}
-
-
-def test_a_grid_is_every_combination_once():
-    configs = grid(["fast"], ["ppo", "vpg"], {"learning_rate": [0.01, 0.02, 0.01]}, range(2))
-    assert len(configs) == 2 * 2 * 2
-    assert {(one.algorithm, one.learning_rate, one.seed) for one in configs} == {
-        (algorithm, rate, seed)
-        for algorithm in ("ppo", "vpg")
-        for rate in (0.01, 0.02)
-        for seed in (0, 1)
-    }
-    with pytest.raises(ConfigError, match="no setting named 'colour'"):
-        grid(["fast"], ["ppo"], {"colour": ["red"]}, [0])
 
 
 def test_a_run_is_evaluated_at_its_checkpoints():
