@@ -75,7 +75,7 @@ OFFERED: dict[str, Environment] = {
                 Quantity("pole angular velocity", "rad/s"),
             ),
             actions=("push left", "push right"),
-            plane=Plane(x=2, y=3, x_limit=math.radians(12), y_limit=2.5),
+            plane=Plane(x=2, y=3, x_limit=math.radians(12), y_limit=2.0),
         ),
         Environment(
             "Acrobot-v1",

@@ -115,10 +115,16 @@ class Shade:
     colors: tuple[str, ...]
     title: str = ""
     legend: bool = True
+    format: str = ""
+    ticks: Sequence[float] = ()
 
     def channels(self, kind: str) -> dict[str, Any]:
         scale = alt.Scale(domain=list(self.domain), range=list(self.colors), clamp=True)
-        legend = alt.Legend(title=self.title or None, orient="top") if self.legend else None
+        words: dict[str, Any] = {"format": self.format} if self.format else {}
+        if len(self.ticks):
+            words["values"] = list(self.ticks)
+        legend = alt.Legend(title=self.title or None, orient="top", **words)
+        legend = legend if self.legend else None
         return {"color": alt.Color(f"{self.field}:Q", scale=scale, legend=legend)}
 
 

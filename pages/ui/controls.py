@@ -32,8 +32,11 @@ class Control:
         kind: "slider" or "choice".
         unit: shown after a number.
         help: one line under the control.
-        play: a slider that can be played like a film (epochs, steps).
+        play: a slider that can be played like a film (epochs, steps); a number is how many
+            seconds each value is shown.
         steps: a slider with buttons for one value back and one forward.
+        told: who learns its value: the "link" (and the server), the "server" alone, or "nobody"
+            (the figure in the browser keeps it to itself).
     """
 
     name: str
@@ -43,8 +46,9 @@ class Control:
     kind: str = "slider"
     unit: str = ""
     help: str = ""
-    play: bool = False
+    play: bool | float = False
     steps: bool = False
+    told: str = "link"
 
     def __post_init__(self) -> None:
         if self.default not in self.values:
@@ -62,6 +66,10 @@ class Control:
     def keys(self) -> tuple[str, ...]:
         """Every value as the URL has it: 0.2, -1, on-policy."""
         return tuple(value if isinstance(value, str) else f"{value:g}" for value in self.values)
+
+    @property
+    def default_key(self) -> str:
+        return self.keys[self.values.index(self.default)]
 
     @property
     def unit_suffix(self) -> str:
@@ -114,7 +122,7 @@ class Control:
                 nearest = self.keys[self.parse(given)]
             except BadValue as problem:
                 st.warning(str(problem), icon=":material/link_off:")
-                nearest = self.keys[self.values.index(self.default)]
+                nearest = self.default_key
             if nearest != given and self.name not in st.session_state:
                 st.query_params[self.name] = nearest
         common = {"key": self.name, "bind": "query-params", "help": self.help or None} | options
@@ -123,8 +131,8 @@ class Control:
                 self.label, self.values, default=self.default, required=True, **common
             )
         label = f"{self.label} ({self.unit})" if self.unit else self.label
-        default = self.keys[self.values.index(self.default)]
-        return self.values[self.keys.index(st.select_slider(label, self.keys, default, **common))]
+        shown = st.select_slider(label, self.keys, self.default_key, **common)
+        return self.values[self.keys.index(shown)]
 
 
 def slider(

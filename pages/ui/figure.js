@@ -46,20 +46,38 @@ class Figure {
       Object.assign(table, { buffer: figure.buffer, base: figure.base + figure.size });
       delete this.drawn[name];
     }
-    if (figure.digest === this.digest && theme === this.theme) return this.update();
     const fresh = figure.digest !== this.digest;
-    Object.assign(this, figure, { theme });
+    const laidOut = figure.form === this.form;
+    const drawn = laidOut && figure.charts === this.charts && theme === this.theme;
+    this.theme = theme;
     if (fresh) {
-      const kept = this.state ?? {};
-      this.state = {};
-      for (const control of this.controls) {
-        const index = kept[control.name] ?? this.start[control.name];
-        this.state[control.name] = Math.min(index, control.keys.length - 1);
-      }
-      this.layOut();
+      this.restate(figure);
+      Object.assign(this, figure);
+      this.drawn = {};
+      if (!laidOut) this.layOut();
       this.writeUrl();
     }
-    this.draw();
+    if (drawn) this.update();
+    else this.draw();
+  }
+
+  // Another figure takes this one's place: each control stays on its value, wherever that is now;
+  // one on its default, or whose value is gone, follows the default.
+  restate({ controls, start }) {
+    const untold = this.state && JSON.stringify(this.told()) !== this.reported;
+    const state = {};
+    for (const { name, keys, default: default_ } of controls) {
+      const before = this.controls?.find((each) => each.name === name);
+      const at = before && this.state[name] !== before.default && keys.indexOf(before.keys[this.state[name]]);
+      state[name] = !before ? start[name] : at === false || at < 0 ? default_ : at;
+    }
+    this.state = state;
+    this.controls = controls;
+    if (!untold) this.reported = JSON.stringify(this.told());
+  }
+
+  control(name) {
+    return this.controls.find((each) => each.name === name);
   }
 
   look() {
@@ -70,12 +88,6 @@ class Figure {
   layOut() {
     this.root = this.parent.querySelector(".figure");
     this.root.innerHTML = `<div class="controls"></div>${this.top}<div class="plots"></div>${this.body}`;
-    const form = this.root.querySelector(".controls");
-    this.sync = this.controls.map((control) => {
-      const [element, sync] = (control.kind === "choice" ? choice : slider)(control, this);
-      form.append(element);
-      return sync;
-    });
     this.panels = this.plots.map(({ html, width }) => {
       if (html === undefined) return null;
       const panel = make("div", "panel");
@@ -84,6 +96,13 @@ class Figure {
       this.root.querySelector(".plots").append(panel);
       return panel;
     });
+    const form = this.root.querySelector(".controls");
+    this.sync = this.controls.map((control) => {
+      const [element, sync] = (control.kind === "choice" ? choice : slider)(control, this);
+      const place = this.root.querySelector(`[data-place="${control.name}"]`);
+      (place ?? form).append(element);
+      return sync;
+    });
     this.texts = [...this.root.querySelectorAll("[data-text]")];
     this.tones = [...this.root.querySelectorAll("[data-tone]")];
     this.lists = [...this.root.querySelectorAll("[data-rows]")];
@@ -91,8 +110,7 @@ class Figure {
       const target = event.target.closest?.("[data-set]");
       if (!target) return;
       const [name, key] = target.dataset.set.split("=");
-      const control = this.controls.find((each) => each.name === name);
-      const index = control?.keys.indexOf(key) ?? -1;
+      const index = this.control(name)?.keys.indexOf(key) ?? -1;
       if (index >= 0) this.set(name, index);
     };
     for (const kind of ["pointerover", "focusin", "click"]) this.root.addEventListener(kind, link);
@@ -236,9 +254,16 @@ class Figure {
     return Object.fromEntries(this.controls.map((c) => [c.name, c.keys[this.state[c.name]]]));
   }
 
+  // What the server is told.
+  told() {
+    const told = this.controls.filter((c) => c.told !== "nobody");
+    return Object.fromEntries(told.map((c) => [c.name, c.keys[this.state[c.name]]]));
+  }
+
   writeUrl() {
     const url = new URL(location.href);
     for (const control of this.controls) {
+      if (control.told !== "link") continue;
       const index = this.state[control.name];
       if (index !== control.default || url.searchParams.has(control.name)) {
         url.searchParams.set(control.name, control.keys[index]);
@@ -253,11 +278,11 @@ class Figure {
     const wait = Math.max(0, (this.settled ?? -150) + 150 - performance.now());
     this.timer = setTimeout(() => {
       this.settled = performance.now();
-      const now = JSON.stringify(this.state);
+      const now = JSON.stringify(this.told());
       if (now === this.reported) return;
       this.reported = now;
       this.writeUrl();
-      this.report({ ...this.state });
+      this.report(this.told());
     }, wait);
   }
 
@@ -268,9 +293,9 @@ class Figure {
   }
 
   destroy() {
-    clearTimeout(this.timer);
     cancelAnimationFrame(this.frame);
-    clearInterval(this.film);
+    this.film?.stop();
+    clearTimeout(this.timer);
     this.ticket = null;
     this.finalize();
     mounted.delete(this.parent);

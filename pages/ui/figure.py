@@ -26,6 +26,7 @@ from pages.ui.figure_parts import (
     Sweep,
     meter,
     meters,
+    place,
     sentence,
     table,
     text,
@@ -38,9 +39,11 @@ __all__ = [
     "Plot",
     "Rows",
     "Sweep",
+    "asked",
     "build",
     "meter",
     "meters",
+    "place",
     "sentence",
     "show",
     "table",
@@ -63,7 +66,8 @@ def show(
 
     Args:
         key: once a page.
-        figure: from build().
+        figure: from build(). Another one may take its place: what is drawn stays, and so does each
+            control on its value; one on its default follows the default.
         alone: on release only the URL is brought up to date. False: the code around (the page, or
             the fragment that calls this) runs again with the new values.
         live: tables that the server adds; name them in build(live=...).
@@ -74,25 +78,41 @@ def show(
 
 
 def _show(key: str, figure: Figure, live: Live | None) -> dict[str, Any]:
-    kept: dict[str, Any] = st.session_state.setdefault(f"{key} kept", {})
+    kept: dict[str, Any] = st.session_state.setdefault(f"{key} kept", {"now": {}})
     if key not in st.session_state:  # first run on this page: not yet mounted
-        kept["start"], kept["notices"] = _start(figure, kept.get("now", {}))
+        kept["start"], kept["notices"] = _start(figure, kept["now"])
         kept["now"] = kept["start"]
     for notice in kept["notices"]:
         st.warning(notice, icon=":material/link_off:")
     reported = st.session_state.get(key, {}).get("values")
     kept["now"] = _checked(figure, reported, kept["now"])
+    now = _indices(figure, kept["now"])
     blocks: list[bytes] = []
-    head = {"start": kept["start"], "live": _live(figure, live, kept["now"], blocks)}
+    head = {
+        "start": _indices(figure, kept["start"]),
+        "live": _live(figure, live, now, blocks),
+    }
     payload = sized(head) + figure.packed + b"".join(blocks)
     _component(key=key, data=payload, on_values_change=_nothing)
     if reported is not None:
         kept["notices"] = []
-    _write_url(figure, kept["now"])
-    return {control.name: control.values[kept["now"][control.name]] for control in figure.controls}
+    _write_url(figure, now)
+    return {control.name: control.values[now[control.name]] for control in figure.controls}
 
 
 _show_alone = st.fragment(_show)
+
+
+def asked(key: str, name: str) -> str | None:
+    """The value (its key) that the reader gave a control of show(key); None: never touched.
+
+    It comes from outside, and is known before show(): for a figure that is made after it.
+    """
+    reported = st.session_state.get(key, {}).get("values")
+    given = reported.get(name) if isinstance(reported, dict) else None
+    if isinstance(given, str):
+        return given
+    return st.session_state.get(f"{key} kept", {"now": {}})["now"].get(name)
 
 
 def _live(
@@ -112,29 +132,39 @@ def _nothing() -> None:
     """A component reports a state only where a callback is named."""
 
 
-def _start(figure: Figure, kept: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
-    """Where each control starts: the link's value, else the session's last, else the default."""
-    start, notices = {}, []
+def _start(figure: Figure, kept: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Where controls start: the link's value, else the session's last; the others' default."""
+    start, notices = dict(kept), []
     for control in figure.controls:
-        start[control.name] = kept.get(control.name, control.values.index(control.default))
-        if control.name in st.query_params:
+        if control.told == "link" and control.name in st.query_params:
             try:
-                start[control.name] = control.parse(st.query_params[control.name])
+                start[control.name] = control.keys[control.parse(st.query_params[control.name])]
             except BadValue as problem:
-                start[control.name] = control.values.index(control.default)
+                start.pop(control.name, None)
                 notices.append(str(problem))
     return start, notices
 
 
-def _checked(figure: Figure, reported: Any, now: Mapping[str, int]) -> dict[str, int]:
-    """What the browser reports, where it makes sense; it comes from outside."""
+def _checked(figure: Figure, reported: Any, now: Mapping[str, str]) -> dict[str, str]:
+    """What the browser reports, where it makes sense; it comes from outside. Defaults left out."""
     reported = reported if isinstance(reported, dict) else {}
-    values = {}
+    moved = {}
     for control in figure.controls:
-        index = reported.get(control.name)
-        fits = type(index) is int and 0 <= index < len(control.values)
-        values[control.name] = index if fits else now[control.name]
-    return values
+        given = (reported.get(control.name), now.get(control.name))
+        key = next((each for each in given if each in control.keys), None)
+        if key is not None and key != control.default_key:
+            moved[control.name] = key
+    return moved
+
+
+def _indices(figure: Figure, keys: Mapping[str, str]) -> dict[str, int]:
+    """Each control's position; the default's where it has no such value (any more)."""
+    return {
+        control.name: control.keys.index(
+            keys[control.name] if keys.get(control.name) in control.keys else control.default_key
+        )
+        for control in figure.controls
+    }
 
 
 def _write_url(figure: Figure, now: Mapping[str, int]) -> None:
@@ -145,7 +175,10 @@ def _write_url(figure: Figure, now: Mapping[str, int]) -> None:
     wanted = {
         control.name: control.keys[now[control.name]]
         for control in figure.controls
-        if control.name in st.query_params or control.values[now[control.name]] != control.default
+        if control.told == "link"
+        and (
+            control.name in st.query_params or control.values[now[control.name]] != control.default
+        )
     }
     if any(st.query_params.get(name) != value for name, value in wanted.items()):
         st.query_params.update(wanted)

@@ -9,15 +9,13 @@ function make(tag, className, attributes = {}, ...children) {
 }
 
 function slider(control, figure) {
-  const last = control.keys.length - 1;
   const input = make("input", "", {
-    type: "range", min: 0, max: last, step: 1, "aria-label": control.label, name: control.name,
+    type: "range", min: 0, step: 1, "aria-label": control.label, name: control.name,
   });
   const value = make("span", "value", { "aria-hidden": "true" });
   const track = make("div", "track", {}, value, input);
-  const ends = make("div", "ends", { "aria-hidden": "true" });
-  ends.append(make("span", "", {}, control.labels[0]), make("span", "", {}, control.labels[last]));
-  track.append(ends);
+  const ends = [make("span", ""), make("span", "")];
+  track.append(make("div", "ends", { "aria-hidden": "true" }, ...ends));
   const head = make("div", "head", {}, make("span", "label", {}, control.label));
   const box = make("div", "control", { "data-control": control.name }, head, track);
   if (control.help) box.append(make("div", "help", {}, control.help));
@@ -25,14 +23,19 @@ function slider(control, figure) {
   input.addEventListener("change", () => figure.settle());
   const buttons = make("div", "buttons");
   if (control.steps) buttons.append(stepper(control, figure, -1));
-  if (control.play) buttons.append(player(control, figure, last));
+  if (control.play) buttons.append(player(control, figure));
   if (control.steps) buttons.append(stepper(control, figure, 1));
   head.append(buttons);
   const sync = () => {
     const index = figure.state[control.name];
+    const { labels } = figure.control(control.name);
+    const last = labels.length - 1;
+    input.max = last;
     input.value = index;
-    value.textContent = control.labels[index];
-    input.setAttribute("aria-valuetext", control.labels[index]);
+    value.textContent = labels[index];
+    ends[0].textContent = labels[0];
+    ends[1].textContent = labels[last];
+    input.setAttribute("aria-valuetext", labels[index]);
     track.style.setProperty("--at", last ? index / last : 0);
   };
   return [box, sync];
@@ -43,27 +46,34 @@ function stepper(control, figure, by) {
   const button = make("button", "play step", { type: "button", "aria-label": label, title: label }, sign);
   button.addEventListener("click", () => {
     const index = figure.state[control.name] + by;
-    if (index >= 0 && index < control.keys.length) figure.set(control.name, index);
+    if (index >= 0 && index < figure.control(control.name).keys.length) figure.set(control.name, index);
   });
   return button;
 }
 
-function player(control, figure, last) {
+function player(control, figure) {
   const button = make("button", "play", { type: "button" }, "Play");
-  const stop = () => {
-    clearInterval(figure.film);
-    figure.film = undefined;
-    button.textContent = "Play";
-    figure.settle();
+  const last = () => figure.control(control.name).keys.length - 1;
+  const film = {
+    stop() {
+      clearInterval(film.clock);
+      figure.film = undefined;
+      button.textContent = "Play";
+      figure.settle();
+    },
   };
   button.addEventListener("click", () => {
-    if (figure.film) return stop();
-    if (figure.state[control.name] === last) figure.set(control.name, 0, false);
+    const pressed = figure.film === film;
+    figure.film?.stop();
+    if (pressed) return;
+    if (figure.state[control.name] >= last()) figure.set(control.name, 0, false);
     button.textContent = "Pause";
-    figure.film = setInterval(() => {
-      if (figure.state[control.name] >= last) return stop();
+    figure.film = film;
+    const milliseconds = control.play === true ? Math.max(60, 4000 / last()) : 1000 * control.play;
+    film.clock = setInterval(() => {
+      if (figure.state[control.name] >= last()) return film.stop();
       figure.set(control.name, figure.state[control.name] + 1, false);
-    }, Math.max(60, 4000 / last));
+    }, milliseconds);
   });
   return button;
 }

@@ -23,7 +23,7 @@ function follow(figure, { view, plot, box }) {
   let down = false;
   let row;
   const put = (name, wanted) => {
-    const control = figure.controls.find((each) => each.name === name);
+    const control = figure.control(name);
     let index = control.keys.indexOf(String(wanted));
     if (index < 0 && typeof wanted === "number") index = nearest(control.values, wanted);
     if (index >= 0) figure.set(name, index, false);

@@ -58,8 +58,18 @@ def build(
     }
     packed = b"".join(blocks)
     header["size"] = len(packed)
-    header["digest"] = hashlib.sha256(json.dumps(header).encode() + packed).hexdigest()[:16]
+    # What tells the browser how much of what it has drawn can stay: all, all but the rows and the
+    # sliders' values, all but the charts.
+    header["digest"] = _digest(header, packed)
+    header["charts"] = _digest(shown["plots"])
+    panels = [plot.get("html") for plot in shown["plots"]]
+    header["form"] = _digest(top, body, panels, [_fixed(one) for one in header["controls"]])
     return Figure(tuple(controls), sized(header) + packed)
+
+
+def _digest(*parts: Any) -> str:
+    known = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in parts]
+    return hashlib.sha256(b"".join(known)).hexdigest()[:16]
 
 
 def sized(header: Mapping[str, Any]) -> bytes:
@@ -81,7 +91,14 @@ def _describe(control: Control) -> dict[str, Any]:
         "help": control.help,
         "play": control.play,
         "steps": control.steps,
+        "told": control.told,
     }
+
+
+def _fixed(control: dict[str, Any]) -> dict[str, Any]:
+    """What of a control is drawn once: for a slider all but its values."""
+    values = {"values", "keys", "labels", "default"} if control["kind"] == "slider" else set()
+    return {name: part for name, part in control.items() if name not in values}
 
 
 def pack_table(

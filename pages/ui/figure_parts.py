@@ -114,6 +114,11 @@ def text(source: str, format: str = "") -> str:
     return f'<span data-text="{html.escape(source)}" data-format="{html.escape(format)}"></span>'
 
 
+def place(control: str) -> str:
+    """Where a control is drawn instead of above the plots, for a Panel or a body."""
+    return f'<div data-place="{html.escape(control)}"></div>'
+
+
 def meter(label: str, source: str, format: str = ".3f", unit: str = "") -> str:
     """A labelled value under the plots."""
     unit = f" {html.escape(unit)}" if unit else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui import live, train_charts, train_panels, training
+from pages.ui import live, train_charts, train_panels, train_policy, training
 from pgcore import playback as play
 from pgcore.checkpoints import SUFFIX, Checkpoint, CheckpointError
 from pgcore.config import ConfigError
@@ -37,32 +37,33 @@ def _playback(runs: live.SessionRuns, waiting: bool) -> None:
         st.caption("As soon as the run has a checkpoint to compare with the untrained agent.")
         return
     by_label = {
-        training.label(run.number, run.job.config): run.job.snapshot().checkpoints
+        training.label(run.number, run.job.config): run
         for run in runs.runs
+        if run.job.snapshot().checkpoints
     }
-    by_label = {name: kept for name, kept in by_label.items() if kept}
     names = list(by_label)[::-1]
     if not names:
         return
     name = names[0]
     if len(names) > 1:
         name = st.selectbox("Run", names, key=f"playback_run_{names[0]}")
-    kept = {checkpoint.update: checkpoint for checkpoint in by_label[name]}
-    updates = list(kept)
-    update = updates[-1]
+    run = by_label[name]
+    newest = {checkpoint.update: checkpoint for checkpoint in run.job.snapshot().checkpoints}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if len(updates) > 1:
-            update = st.select_slider(
-                "Checkpoint: after update",
-                updates,
-                value=updates[-1],
-                key=f"playback_{name}_{updates[-1]}",
-            )
         if st.button("New random episode", icon=":material/casino:", key="new_episode"):
             st.session_state["playback_seed"] = st.session_state.get("playback_seed", 0) + 1
-        if runs.active is not None:
-            st.button("Newest checkpoint", icon=":material/refresh:", key="newest_checkpoint")
+        st.button(
+            "Newest checkpoint",
+            icon=":material/refresh:",
+            key="newest_checkpoint",
+            on_click=train_policy.newest,
+        )
+    kept, update = train_policy.choose(run.job.number, newest)
+    updates = list(kept)
     seed = st.session_state.get("playback_seed", 0)
+    with st.spinner("Playing an episode…"):
+        episode, _ = live.episode(kept[update], seed)
+        train_policy.show(run.job.number, kept, update, episode, seed)
     columns = st.columns(2)
     for column, title, one in (
         (columns[0], f"After update {updates[0]}" if updates[0] else "Untrained", kept[updates[0]]),

@@ -13,6 +13,7 @@ from pages.ui import live, train_panels
 from pgcore.config import ALGORITHMS, PRESETS, TrainConfig
 from pgcore.jobs import Lease, TrainingJob
 from tests.conftest import ROOT
+from tests.pages import figures
 
 PAGE = "pages/7_train.py"
 FORM = {"algorithm": "ppo", "preset": "fast", "env_id": "CartPole-v1", "seed": "0"}
@@ -315,7 +316,8 @@ def test_a_run_from_start_to_end(training, open_train):
     (run,) = at.session_state["session_runs"].runs
     assert run.job.snapshot().state == "done"
     assert "Done · update 4 of 4" in at.get("progress")[0].proto.text
-    assert at.select_slider[0].options == ["0", "2", "4"]
+    (sent,) = figures.payloads(at)
+    assert sent["controls"][0]["keys"] == ["0", "2", "4"]
     captions = [image.proto.imgs[0].caption for image in at.get("image")]
     assert [caption.partition(":")[0] for caption in captions] == ["Untrained", "After update 4"]
 

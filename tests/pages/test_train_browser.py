@@ -20,6 +20,7 @@ from pgcore.config import TrainConfig
 from pgcore.runs import COLUMNS
 from pgcore.train import Trainer
 from tests.conftest import ROOT, assert_no_exception, start_server, wait_idle
+from tests.pages import figures
 
 pytestmark = pytest.mark.browser
 PATIENCE = 90_000
@@ -296,7 +297,7 @@ def test_two_episodes_play_side_by_side(finished):
 
 def test_the_slider_goes_over_the_checkpoints(finished):
     gifs(finished)
-    thumb = finished.locator("[data-testid=stSlider] input[type=range]")
+    thumb = figures.slider(finished, "policy", "checkpoint")
     for update in (8, 4, 0):
         thumb.press("ArrowLeft")
         finished.get_by_text(f"After update {update}: return").wait_for()

@@ -77,21 +77,24 @@ def test_bad_link_says_so_and_keeps_the_rest():
         None,
         3,
         "x",
-        {"x": 99},
-        {"x": -1},
-        {"x": "2"},
-        {"x": 2.5},
-        {"y": 1},
+        {"x": "99"},
+        {"x": "-1"},
+        {"x": 2},
+        {"x": 0.5},
+        {"x": ["0.5"]},
+        {"y": "0.5"},
         {"x": None},
         {"x": True},
     ],
 )
 def test_what_a_browser_reports_is_checked(reported):
-    assert figure._checked(build(), reported, {"x": 4, "way": 1}) == {"x": 4, "way": 1}
+    kept = {"x": "0.4", "way": "down"}
+    assert figure._checked(build(), reported, kept) == kept
 
 
 def test_what_a_browser_reports_is_kept():
-    assert figure._checked(build(), {"x": 7, "way": 0}, {"x": 4, "way": 1}) == {"x": 7, "way": 0}
+    kept = {"x": "0.4", "way": "down"}
+    assert figure._checked(build(), {"x": "0.7", "way": "up"}, kept) == {"x": "0.7"}
 
 
 def test_rows_that_no_control_can_choose_are_an_error():
