@@ -71,8 +71,8 @@ class Report:
         lines.append(
             "All checks passed."
             if self.passed
-            else f"{wrong} of {len(self.findings)} checks failed; "
-            "learning is tried once all others pass."
+            else f"{wrong} of {len(self.findings)} checks failed"
+            + ("." if self.algorithm is None else "; learning is tried once all others pass.")
         )
         return "\n".join(lines)
 
@@ -85,10 +85,11 @@ def check(
     wall_seconds: float = 180,
     memory_mb: int = 2048,
 ) -> Report:
-    """Grade the agent class in a Python file, in a process of its own.
+    """Grade the agent class in a Python file, and its TrajData, in a process of its own.
 
     Args:
-        file: defines a class REINFORCE, VPG, PPO or GAE, or Agent with one of these as its `name`.
+        file: defines a class REINFORCE, VPG, PPO or GAE, or Agent with one of these as its `name`;
+            perhaps the homework's TrajData too, or that alone.
         algorithm: one of GRADED, where the file defines several.
         cpu_seconds, wall_seconds: after so many the process is ended.
         memory_mb: what it may take beyond Python's and torch's own.

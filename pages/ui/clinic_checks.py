@@ -83,7 +83,7 @@ def _sentences(twins: Twins, found: Mapping[str, Sequence[Finding]], blind: bool
 
 def _word(finding: Finding) -> str:
     if finding.value is None:
-        return NOT_HERE
+        return LATER if finding.waits else NOT_HERE
     word = FIRES if finding.fired else LATER if finding.waits else SILENT
     text = f"{word} · {finding.value:.2g}".replace("-", "−")
     return f":red[**{text}**]" if finding.fired else text

@@ -67,8 +67,8 @@ def _verdict(measured: Harm) -> None:
     )
     st.table(table)
     st.caption(
-        f"Whole runs with seeds {SEEDS[0]} to {SEEDS[-1]}, made beforehand by `{COMMAND}`; the "
-        "slider above runs any of them again."
+        f"Whole runs with seeds {SEEDS[0]} to {SEEDS[-1]}, made beforehand by `{COMMAND}`. Run "
+        "trains any of these pairs again."
     )
 
 

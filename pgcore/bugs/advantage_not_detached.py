@@ -7,9 +7,9 @@ from pgcore.config import TrainConfig
 
 BUG = Bug(
     title="The advantage is not detached",
-    symptom="The value network is off by a constant share; the policy may learn all the same.",
+    symptom="The values climb above what can be earned at all; learning is slower, or fails.",
     cause="A = R - V(s) is used with its graph. The policy loss then has a gradient for V as well: "
-    "log pi(a|s), always negative, whatever the return.",
+    "log pi(a|s), always negative, whatever the return. So every step pushes V up.",
     fix="Detach the advantage: for the policy it is a constant.",
     config=TrainConfig.fast("vpg", normalize_advantages=False, max_grad_norm=0.0),
     changes={"detach_advantage": False},

@@ -152,6 +152,12 @@ def check_clip(subject: Subject) -> str:
     if alive.all() and not follows_ratio:
         if subject.algorithm == "gae":
             return "this GAE has no ratio, so nothing is clipped"
+        if abs(pull(subject, ratios, decided=2.0).loss - result.loss) > 1e-6 * abs(result.loss):
+            raise Mistake(
+                "The stored log-probabilities change nothing, and the loss follows log pi itself: "
+                "there is no ratio, so nothing holds the policy over many epochs.",
+                "epochs_without_ratio",
+            )
         raise Mistake(
             "The stored log-probabilities change nothing: the ratio is 1 whatever the old policy "
             "was, so the clip never acts.",

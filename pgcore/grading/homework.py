@@ -207,7 +207,13 @@ def _clip_mistakes(traj: TrajData, advantages: Tensor, critic: Tensor) -> Iterat
     for objective, text, bug in (
         (s.unclipped.mean(), "the ratio without a clip", None),
         (self_ratio.objective.mean(), "the ratio is 1 for every sample", "stale_ratio"),
-        (-policy_gradient_loss(traj.log_probs, advantages), "no ratio", "epochs_without_ratio"),
+        (
+            -policy_gradient_loss(traj.log_probs, advantages),
+            "no ratio, but the stored log-probabilities themselves",
+            "epochs_without_ratio",
+        ),
+        # With a single action a fresh log-probability is 0.
+        (torch.zeros(()), "no ratio, but log-probabilities themselves", "epochs_without_ratio"),
         ((advantages / s.ratio).mean(), "the ratio is upside down", None),
     ):
         yield Candidate((critic - objective).item(), text, bug)

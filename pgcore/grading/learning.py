@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import torch
@@ -10,7 +12,6 @@ from gymnasium.vector import SyncVectorEnv, VectorEnv
 from pgcore.environments import make_vec
 from pgcore.grading.pull import pull, sample_weights
 from pgcore.grading.subject import Mistake, Subject, scalar_loss
-from pgcore.trajectory import TrajData
 
 PPO_EPOCHS = 4
 
@@ -65,22 +66,20 @@ def learn(
     so_far = np.zeros(n_envs)
     finished: list[list[float]] = []
     for _ in range(n_updates):
-        traj, log_probs = TrajData(n_steps, n_envs, n_obs, n_actions), []
+        traj: Any = subject.storage(n_steps, n_envs, n_obs, n_actions)
         finished.append([])
         with torch.set_grad_enabled(not fresh):
             for t in range(n_steps):
                 state = torch.as_tensor(obs, dtype=torch.float32)
                 actions, distribution = agent.get_action(state)
-                log_probs.append(distribution.log_prob(actions))
+                log_probs = distribution.log_prob(actions)
                 obs, reward, terminated, truncated, _ = envs.step(actions.numpy())
                 done = terminated | truncated
                 so_far += reward
                 finished[-1] += so_far[done].tolist()
                 so_far[done] = 0
-                traj.states[t], traj.actions[t] = state, actions
-                traj.rewards[t] = torch.as_tensor(reward)
-                traj.not_dones[t] = 1 - torch.as_tensor(done).float()
-        traj.log_probs = torch.stack(log_probs)
+                rewards = torch.as_tensor(reward, dtype=torch.float32)
+                traj.store(t, state, actions, rewards, log_probs, torch.as_tensor(done).float())
         _weigh(subject, agent, traj, gamma)
         for _ in range(n_epochs):
             optimizer.zero_grad()
@@ -91,7 +90,7 @@ def learn(
     return float(np.mean(np.concatenate(first))), float(np.mean(np.concatenate(last)))
 
 
-def _weigh(subject: Subject, agent: object, traj: TrajData, gamma: float) -> None:
+def _weigh(subject: Subject, agent: Any, traj: Any, gamma: float) -> None:
     """Returns and advantages of unit size: seconds are too few for raw ones."""
     traj.calc_returns(gamma)
     scale = traj.returns.std() + 1e-6
@@ -99,8 +98,7 @@ def _weigh(subject: Subject, agent: object, traj: TrajData, gamma: float) -> Non
         traj.rewards = traj.rewards / scale
         traj.calc_returns(gamma)
         with torch.no_grad():
-            traj.calc_gae(agent.value(traj.states).squeeze(-1), gamma)  # type: ignore[attr-defined]
-        assert traj.advantages is not None
+            traj.calc_gae(agent.value(traj.states).squeeze(-1), gamma)
         advantages = traj.advantages
         traj.advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-6)
     else:

@@ -27,6 +27,8 @@ class Pull(NamedTuple):
     """(B,): for the value of the sample's state."""
     fresh: bool
     """Whether get_loss computes log-probabilities itself, so that stored ones need no graph."""
+    loss: float
+    """The loss itself."""
 
 
 def sample_weights() -> tuple[Tensor, Tensor]:
@@ -38,25 +40,29 @@ def sample_weights() -> tuple[Tensor, Tensor]:
     return returns.reshape(SHAPE), ratios.reshape(SHAPE)
 
 
-def pull(subject: Subject, ratios: Tensor) -> Pull:
+def pull(subject: Subject, ratios: Tensor, decided: float = 1.0) -> Pull:
     """How get_loss pulls at each sample: networks are tables, so no sample touches another.
 
     Args:
         ratios: (T, N), pi_new(a|s) / pi_old(a|s) of the rollout.
+        decided: logits are so many times larger; the ratios stay.
     """
     fresh = subject.algorithm in ("ppo", "gae")
-    result = _pull(subject, ratios, fresh)
+    result = _pull(subject, ratios, fresh, decided)
     if subject.algorithm == "gae" and not result.policy.any():
-        return _pull(subject, ratios, False)
+        return _pull(subject, ratios, False, decided)
     return result
 
 
-def _pull(subject: Subject, ratios: Tensor, fresh: bool) -> Pull:
+def _pull(subject: Subject, ratios: Tensor, fresh: bool, decided: float) -> Pull:
     g = torch.Generator().manual_seed(2)
     agent: Any = subject.make(B, N_ACTIONS)
     policy, value = mlp((B, N_ACTIONS), generator=g), mlp((B, 1), generator=g)
     for parameter in value.parameters():
         nn.init.zeros_(parameter)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.mul_(decided)
     agent.policy, agent.value = policy, value
     traj = TrajData(*SHAPE, B, N_ACTIONS)
     traj.states = torch.eye(B).reshape(*SHAPE, B)
@@ -82,4 +88,4 @@ def _pull(subject: Subject, ratios: Tensor, fresh: bool) -> Pull:
         probs = policy(torch.eye(B)).softmax(-1)
         direction = torch.eye(N_ACTIONS)[traj.actions.flatten()] - probs
     along = (by_logit.T * direction).sum(-1) / direction.square().sum(-1)
-    return Pull(along, by_value[0], fresh)
+    return Pull(along, by_value[0], fresh, loss.item())

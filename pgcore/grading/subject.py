@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pgcore.trajectory import TrajData
+
 GRADED = ("reinforce", "vpg", "ppo", "gae")
 """The homework's algorithms: the ones whose right answers are known."""
 
@@ -31,6 +33,10 @@ class Mistake(Exception):
         self.bug = bug
 
 
+class NoAgent(Mistake):
+    """The file defines no class that could be an agent."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """What is graded."""
@@ -41,6 +47,8 @@ class Subject:
     """One of GRADED."""
     label: str
     """The class's name in the learner's file."""
+    storage: type = TrajData
+    """What rollouts are kept in: the learner's own class, where the file brings one."""
 
 
 def find(module: ModuleType, algorithm: str | None) -> Subject:
@@ -50,7 +58,8 @@ def find(module: ModuleType, algorithm: str | None) -> Subject:
     attribute `name`.
 
     Raises:
-        Mistake: if there is none, or more than one and no algorithm was asked for.
+        NoAgent: if there is none.
+        Mistake: if there is more than one and no algorithm was asked for.
     """
     classes = [
         member
@@ -69,7 +78,7 @@ def find(module: ModuleType, algorithm: str | None) -> Subject:
             raise Mistake(f"The file defines {classes_text}, but no {algorithm.upper()}.")
         raise Mistake(f"The file defines {classes_text}: choose one with --algorithm.")
     if asked not in found:
-        raise Mistake(
+        raise NoAgent(
             "The file defines no agent: a class named REINFORCE, VPG, PPO or GAE, or Agent with "
             "one of these as its `name`."
         )

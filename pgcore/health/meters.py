@@ -152,7 +152,7 @@ def _explained_variance(stats: Sequence[UpdateStats], n_updates: int) -> Finding
         if value is None
         else f"Reached in the best tenth of the updates: {value:.2f}. At 0 the value network is no "
         "better than a constant, below 0 it is worse.",
-        waits and value is not None,
+        waits and bool(known),
     )
 
 

@@ -90,7 +90,7 @@ def _time_limit(trainer: Trainer, traj: TrajData, ended: Tensor) -> Finding:
         follows = (returns[t] - traj.rewards[t])[going_on]
     return _bootstrap(
         "Time limit taken for an end",
-        f"Steps {t + 1} declared cut by a time limit",
+        f"Step {t + 1}, declared cut by a time limit",
         follows,
     )
 

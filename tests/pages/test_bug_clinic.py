@@ -181,6 +181,8 @@ def test_a_blind_round(session, right):
     bug = clinic.BUGS["stale_ratio"]
     assert headings(at) == ["Patient 1", "Health checks", "Your diagnosis"]
     assert bug.title not in words(at) and not at.code and "bug" not in at.query_params
+    (tests,) = at.expander
+    assert "nearly name the cause" in tests.label and len(tests.table) == 1
     at.radio(key="clinic_guess_1").set_value("stale_ratio" if right else "argmax").run()
     at.button(key="clinic_check").click().run()
     assert not at.exception

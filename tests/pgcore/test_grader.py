@@ -130,8 +130,15 @@ BROKEN = {
         "ppo",
         "torch.min(ratio * advantages, clipped * advantages)",
         "log_probs * advantages",
-        "stale_ratio",
-        "the clip never acts",
+        "epochs_without_ratio",
+        "there is no ratio, so nothing holds the policy",
+    ),
+    "no ratio, on stored log-probabilities": (
+        "ppo",
+        "torch.min(ratio * advantages, clipped * advantages)",
+        "traj.log_probs * advantages",
+        "epochs_without_ratio",
+        "no ratio, but the stored log-probabilities",
     ),
     "no clip": (
         "ppo",
@@ -170,6 +177,95 @@ BROKEN = {
         ".mean().item()",
         None,
         "get_loss returned a float",
+    ),
+}
+
+# The same for traj.py, beside a right agent or alone.
+BROKEN_STORAGE = {
+    "sum runs on": (
+        "self.rewards[t] + gamma * self.not_dones[t] *",
+        "self.rewards[t] + gamma *",
+        "leaking_returns",
+        "into the next episode",
+    ),
+    "end a step off": (
+        "self.rewards[t] + gamma * self.not_dones[t]",
+        "self.rewards[t] + gamma * self.not_dones[min(t + 1, self.n_steps - 1)]",
+        "leaking_returns",
+        "taken from the next row",
+    ),
+    "d for not_dones": ("= 1 - d", "= d", "leaking_returns", "holds d itself"),
+    "no ends": ("self.not_dones[t] = 1 - d", "pass", "leaking_returns", "no episode ever ends"),
+    "whole return": (
+        "        self.returns = torch.stack(rows[::-1])",
+        "        whole = rows[::-1]\n"
+        "        for t in range(1, len(whole)):\n"
+        "            go = self.not_dones[t - 1] == 1\n"
+        "            whole[t] = torch.where(go, whole[t - 1], whole[t])\n"
+        "        self.returns = torch.stack(whole)",
+        "whole_return",
+        "whole discounted return",
+    ),
+    "last row lost": (
+        "self.rewards[t] + gamma * self",
+        "self.rewards[t] * (t < self.n_steps - 1) + gamma * self",
+        None,
+        "the last row's own reward is missing",
+    ),
+    "gamma written in": (
+        "self.rewards[t] + gamma * self",
+        "self.rewards[t] + 0.99 * self",
+        None,
+        "taken for 0.99",
+    ),
+    "returned, not kept": (
+        "self.returns = torch.stack(rows[::-1])",
+        "return torch.stack(rows[::-1])",
+        None,
+        "must write its result into self.returns",
+    ),
+    "gae over an end": (
+        "lam * self.not_dones[t] *",
+        "lam *",
+        "leaking_returns",
+        "not_done is missi",
+    ),
+    "gae, next episode's value": (
+        "* after[t] * self.not_dones[t]",
+        "* after[t]",
+        "leaking_returns",
+        "gamma * V_{t+1} * not_done",
+    ),
+    "gae without lam": ("gamma * lam *", "gamma *", None, "lam is missing"),
+    "gae without V": (" - values[t]", "", None, "V_t is not subtracted in delta_t"),
+    "gae of an unknown kind": ("- values[t]", "- 2 * values[t]", None, "`advantages` are wrong"),
+    "detach to nowhere": (
+        "self.log_probs = self.log_probs",
+        "self.log_probs",
+        None,
+        "assigns what",
+    ),
+    "store detaches": ("= a, r, lp", "= a, r, lp.detach()", "detached_log_probs", "cuts the graph"),
+    "columns for rows": (
+        "shape = (n_steps, n_envs)",
+        "shape = (n_envs, n_steps)",
+        None,
+        "has shape",
+    ),
+    "no rewards": ("self.rewards = ", "self.reward = ", None, "must hold `rewards`"),
+    "no store": ("def store", "def put", None, "TrajData has no method store"),
+    "states": (
+        "torch.zeros(*shape, n_obs)",
+        "torch.zeros(*shape, n_obs).double()",
+        None,
+        "float64",
+    ),
+    "arguments": (", n_actions)", ")", None, "TrajData(n_steps, n_envs, n_obs, n_actions) cannot"),
+    "crash": (
+        "rows, following = [], ",
+        "rows = []; following = rows[0] + ",
+        None,
+        "failed in line",
     ),
 }
 
@@ -220,6 +316,15 @@ def graded(tmp_path_factory) -> dict[str, Report]:
     """The reports of what must run in a process of its own, by name; three at a time."""
     folder = tmp_path_factory.mktemp("learners")
     jobs = {name: (LEARNERS / f"{name}.py", {}) for name in GRADED}
+    for name in ("vpg", "gae"):
+        # A file of its own name, and a helper's beside it, that shadow what the checks import.
+        path = folder / name / "torch.py"
+        path.parent.mkdir()
+        path.write_text("from traj import TrajData\n" + (LEARNERS / f"{name}.py").read_text())
+        (path.parent / "traj.py").write_text((LEARNERS / "traj.py").read_text())
+        for other in ("pgcore.py", "json.py", "gymnasium.py"):
+            (path.parent / other).write_text("raise SystemExit('the wrong module')")
+        jobs[f"{name} with TrajData"] = (path, {})
     for name in NEEDS_A_PROCESS:
         path = folder / f"{len(jobs)}.py"
         path.write_text(IMPOSSIBLE[name][0])
@@ -259,6 +364,16 @@ def test_right_agents_pass(graded, algorithm):
     ]
 
 
+@pytest.mark.parametrize("algorithm", ["vpg", "gae"])
+def test_right_agents_pass_with_their_own_storage(graded, algorithm):
+    report = graded[f"{algorithm} with TrajData"]
+    assert report.passed, str(report)
+    assert report.algorithm == algorithm
+    checks = [finding.check for finding in report.findings]
+    assert {"TrajData.store", "TrajData.calc_returns", "learning: CartPole"} < set(checks)
+    assert "with a TrajData of its own" in report.findings[0].sentence
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_agents_are_told_their_bug(grade_here, name):
     learner, old, new, bug, sentence = BROKEN[name]
@@ -272,6 +387,40 @@ def test_broken_agents_are_told_their_bug(grade_here, name):
     else:
         assert bug in report.bugs, str(report)
         assert bugs.discover()[bug].title in str(report)
+
+
+@pytest.mark.parametrize("name", BROKEN_STORAGE)
+def test_a_broken_storage_is_told_its_bug(grade_here, name):
+    old, new, bug, sentence = BROKEN_STORAGE[name]
+    text = (LEARNERS / "traj.py").read_text()
+    assert text.count(old) == 1
+    report = grade_here(text.replace(old, new))
+    assert sentence in str(report)
+    wrong = [finding for finding in report.findings if not finding.passed]
+    assert wrong and all(finding.check.startswith("TrajData.") for finding in wrong)
+    assert report.bugs == (() if bug is None else (bug,)), str(report)
+
+
+def test_a_storage_alone_can_be_right(grade_here):
+    report = grade_here((LEARNERS / "traj.py").read_text())
+    assert report.passed and report.algorithm is None
+    names = [finding.check.removeprefix("TrajData.") for finding in report.findings]
+    assert names == ["file", "store", "calc_returns", "calc_gae", "detach"]
+
+
+def test_gae_needs_its_sum(grade_here):
+    text = (LEARNERS / "traj.py").read_text().replace("def calc_gae", "def gae")
+    assert grade_here(text).passed
+    report = grade_here(text + (LEARNERS / "gae.py").read_text())
+    assert [finding.sentence for finding in report.findings if not finding.passed] == [
+        "TrajData has no method calc_gae."
+    ]
+
+
+def test_pgcores_own_storage_is_not_graded(grade_here):
+    text = "from pgcore.trajectory import TrajData\n" + (LEARNERS / "reinforce.py").read_text()
+    report = grade_here(text.replace("return -(", "return ("))
+    assert not any("TrajData" in finding.check for finding in report.findings)
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)

@@ -120,6 +120,7 @@ def test_nothing_is_said_too_early():
     found = {each.name: each for each in health.check([stats], seen, 2, bug.config.n_updates)}
     assert not any(each.fired for each in found.values())
     assert found["Explained variance low all along"].value is None
+    assert found["Explained variance low all along"].waits
     assert found["Ratio stuck at 1"].value is None
     assert found["Entropy collapsed"].value == pytest.approx(1, abs=0.02)
     with pytest.raises(ValueError, match="before the first update"):

@@ -18,10 +18,6 @@ def facts(name: str) -> dict[str, tuple[str, str]]:
     return {what: (healthy, broken) for what, healthy, broken in rows.itertuples(index=False)}
 
 
-def test_every_bug_has_its_evidence():
-    assert set(clinic.EVIDENCE) == set(BUGS)
-
-
 @pytest.mark.parametrize("name", BUGS)
 def test_the_twins_differ_in_it(name):
     differ = any(healthy != broken for healthy, broken in facts(name).values())
