@@ -20,6 +20,6 @@ with st.container():
     config = settings.training_config()
 options = train_panels.run_options()
 train_panels.controls_and_charts(runs, config, options)
-train_replay.playback(runs)
+train_replay.playback(runs, options)
 train_charts.inside(runs)
 train_replay.downloads(runs, options)

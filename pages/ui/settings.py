@@ -83,14 +83,20 @@ def _other_settings(start: TrainConfig, prefix: str) -> dict[str, Any]:
         for field in fields:
             default = getattr(start, field.name)
             with st.container():
-                value = _widget(field.name, default, prefix + field.name, help_of[field.name])
+                value = widget(field.name, default, prefix + field.name, help_of[field.name])
             if value is not None and value != default:
                 changes[field.name] = value
     return changes
 
 
-def _widget(name: str, default: Any, key: str, help_text: str) -> Any:
-    label = name.replace("_", " ").capitalize()
+def title(name: str) -> str:
+    """What the form calls a setting: "Learning rate"."""
+    return name.replace("_", " ").capitalize()
+
+
+def widget(name: str, default: Any, key: str, help_text: str) -> Any:
+    """A setting as the widget of its type, with its help; what the reader chose."""
+    label = title(name)
     hint = get_type_hints(TrainConfig)[name]
     common: dict[str, Any] = {"key": key, "persist_state": "session"}
     if key not in st.session_state:
@@ -103,7 +109,8 @@ def _widget(name: str, default: Any, key: str, help_text: str) -> Any:
         step = 1 if hint is int else None
         value = st.number_input(label, step=step, format=None if step else "%g", **common)
     else:
-        value = st.selectbox(label, get_args(hint), **common)
+        choices = _algorithms() if name == "algorithm" else get_args(hint)
+        value = st.selectbox(label, choices, **common)
     st.caption(help_text)
     return value
 

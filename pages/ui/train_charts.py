@@ -19,7 +19,7 @@ def returns(shown: dict[str, JobSnapshot]) -> None:
     total = max(one.config.total_steps for one in shown.values())
     curve, scores = training.curve_rows(shown)
     _draw(
-        _returns_spec(tuple(shown), env_id, total),
+        _returns_spec(tuple(shown), env_id, total, training.forked(shown)),
         {"curve": curve, "scores": scores},
         "returns",
         "Episode return by environment steps, a line and a band for each run.",
@@ -53,7 +53,7 @@ def _meters(runs: live.SessionRuns) -> None:
                     st.caption(f"{meter.caption} Nothing to show for these runs.")
                     continue
                 _draw(
-                    _meter_spec(meter, tuple(shown), total),
+                    _meter_spec(meter, tuple(shown), total, training.forked(shown)),
                     {"meter": mine},
                     f"meter_{meter.columns[0]}",
                     f"{meter.title} by environment steps.",
@@ -67,7 +67,7 @@ def on_one_axis(runs: live.SessionRuns) -> dict[str, JobSnapshot]:
         return {}
     env_id = runs.runs[-1].job.config.env_id
     return {
-        training.label(run.number, run.job.config): run.job.snapshot()
+        training.label(run.number, run.job.config, run.job.fork): run.job.snapshot()
         for run in runs.runs
         if run.job.config.env_id == env_id
     }
@@ -79,13 +79,16 @@ def _draw(spec: dict, rows: dict[str, pd.DataFrame], key: str, alt: str, **optio
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _returns_spec(runs: tuple[str, ...], env_id: str, total: int) -> dict:
-    return training.returns_chart(runs, env_id, total, _RETURN_RANGE.get(env_id)).to_dict()
+def _returns_spec(runs: tuple[str, ...], env_id: str, total: int, forks: tuple[str, ...]) -> dict:
+    domain = _RETURN_RANGE.get(env_id)
+    return training.returns_chart(runs, env_id, total, domain, forks).to_dict()
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _meter_spec(meter: training.Meter, runs: tuple[str, ...], total: int) -> dict:
-    return training.meter_chart(meter, runs, total).to_dict()
+def _meter_spec(
+    meter: training.Meter, runs: tuple[str, ...], total: int, forks: tuple[str, ...]
+) -> dict:
+    return training.meter_chart(meter, runs, total, forks).to_dict()
 
 
 def _legend_text(shown: dict[str, JobSnapshot], env_id: str) -> str:
@@ -102,5 +105,7 @@ def _legend_text(shown: dict[str, JobSnapshot], env_id: str) -> str:
             f"The homework's loop starts fresh episodes every {max(cut)} steps, so no longer "
             "episode ever ends in training: trust the dots. "
         )
+    if training.forked(shown):
+        text += "Broken line: a fork; it begins on its parent's curve. "
     text += "Click a name in the legend to single out a run. "
     return text + "Ctrl with the wheel zooms, a double click zooms back."

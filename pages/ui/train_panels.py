@@ -9,6 +9,7 @@ import streamlit as st
 from pages.ui import live, train_charts, training
 from pgcore.checkpoints import Checkpoint
 from pgcore.config import TrainConfig
+from pgcore.forks import Fork
 from pgcore.jobs import JobSnapshot, JobState, TrainingJob
 from pgcore.runs import RunFolderError, folder_for
 
@@ -116,18 +117,20 @@ def start(
     config: TrainConfig | None,
     options: dict,
     resume_from: Checkpoint | None = None,
+    fork: Fork | None = None,
 ) -> None:
     """Add a run to the session, unless one is going on."""
     # A second click may arrive before the page has greyed the button out.
     if config is None or runs.active is not None:
         return
     try:
-        name = options["name"] or training.folder_name(config)
+        name = options["name"] or training.folder_name(config, fork)
         folder = folder_for(_FOLDER, name) if options["keep"] else None
     except RunFolderError as problem:
         say(problem)
         return
-    runs.add(TrainingJob(config, live.slots(), runs.lease, folder, options["rate"], resume_from))
+    how = (live.slots(), runs.lease, folder, options["rate"], resume_from)
+    runs.add(TrainingJob(config, *how, fork=fork))
     st.rerun()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui import live, train_charts, train_panels, train_policy, training
+from pages.ui import live, train_charts, train_fork, train_panels, train_policy, training
 from pgcore import playback as play
 from pgcore.checkpoints import SUFFIX, Checkpoint, CheckpointError
 from pgcore.config import ConfigError
@@ -14,7 +14,7 @@ from pgcore.environments import OFFERED
 from pgcore.runs import to_csv
 
 
-def playback(runs: live.SessionRuns) -> None:
+def playback(runs: live.SessionRuns, options: dict) -> None:
     """The untrained agent beside a checkpoint of any run."""
     kept = _most_kept(runs)
     if not kept and runs.active is None:
@@ -23,21 +23,21 @@ def playback(runs: live.SessionRuns) -> None:
     waiting = kept < 2 and runs.active is not None
     st.subheader("Watch it play")
     poll = train_charts.POLL_SECONDS if waiting else None
-    st.fragment(_playback, run_every=poll, key="playback")(runs, waiting)
+    st.fragment(_playback, run_every=poll, key="playback")(runs, options, waiting)
 
 
 def _most_kept(runs: live.SessionRuns) -> int:
     return max((len(run.job.snapshot().checkpoints) for run in runs.runs), default=0)
 
 
-def _playback(runs: live.SessionRuns, waiting: bool) -> None:
+def _playback(runs: live.SessionRuns, options: dict, waiting: bool) -> None:
     if waiting:
         if _most_kept(runs) > 1 or runs.active is None:
             st.rerun()
         st.caption("As soon as the run has a checkpoint to compare with the untrained agent.")
         return
     by_label = {
-        training.label(run.number, run.job.config): run
+        training.label(run.number, run.job.config, run.job.fork): run
         for run in runs.runs
         if run.job.snapshot().checkpoints
     }
@@ -88,6 +88,7 @@ def _playback(runs: live.SessionRuns, waiting: bool) -> None:
             f"checkpoint-{update}{SUFFIX}",
             "application/octet-stream",
         )
+    train_fork.show(runs, run, kept[update], options)
 
 
 def downloads(runs: live.SessionRuns, options: dict) -> None:
@@ -95,7 +96,7 @@ def downloads(runs: live.SessionRuns, options: dict) -> None:
     st.subheader("Take it with you")
     with st.container(horizontal=True):
         for run in runs.runs:
-            name = training.label(run.number, run.job.config)
+            name = training.label(run.number, run.job.config, run.job.fork)
             _download(
                 f"Metrics of {name} as CSV",
                 # Made when it is asked for, from the run as it stands then.

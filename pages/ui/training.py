@@ -12,10 +12,14 @@ import pandas as pd
 from pages.ui import theme
 from pgcore.config import PRESETS, TrainConfig
 from pgcore.environments import OFFERED
+from pgcore.forks import Fork
 from pgcore.jobs import JobSnapshot
+from pgcore.stats import UpdateStats
 from pgcore.studies import learning_curve
 
 ALGORITHM_NAMES = {"ppo": "PPO", "vpg": "VPG", "gae": "GAE", "reinforce": "REINFORCE"}
+
+_WHOLE, _BROKEN = [1, 0], [7, 3]
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,15 @@ METERS = (
 )
 
 
-def label(number: int, config: TrainConfig) -> str:
-    """What the legend calls a run: "#2 PPO fast, seed 1"; "edited" where a setting differs."""
+def label(number: int, config: TrainConfig, fork: Fork | None = None) -> str:
+    """What the legend calls a run: "#2 PPO fast, seed 1"; "edited" where a setting differs.
+
+    A fork: "#3 fork of #1 at update 40: learning rate 0.012 → 0.1".
+    """
+    if fork is not None:
+        # A label opens with the run's number, and that is enough of the parent's.
+        parent, _, _ = fork.parent.partition(" ")
+        return f"#{number} fork of {parent} at update {fork.update}: {fork.describe()}"
     name = ALGORITHM_NAMES.get(config.algorithm, config.algorithm)
     return f"#{number} {name} {preset_of(config)}, seed {config.seed}"
 
@@ -76,8 +87,10 @@ def preset_of(config: TrainConfig) -> str:
     return "edited"
 
 
-def folder_name(config: TrainConfig) -> str:
+def folder_name(config: TrainConfig, fork: Fork | None = None) -> str:
     """What a run folder is called where nobody names it, as on the command line."""
+    if fork is not None:
+        return fork.folder_name(folder_name(fork.checkpoint.config))
     return f"{config.algorithm}-{preset_of(config)}-seed{config.seed}"
 
 
@@ -90,22 +103,48 @@ def _x(total_steps: int, title: str | None = "environment steps") -> alt.X:
     )
 
 
-def _run_colour(runs: Sequence[str], legend: bool = True) -> alt.Color:
+def _run_colour(runs: Sequence[str], legend: alt.Legend | None) -> alt.Color:
     colours = [theme.BLUE, theme.VERMILION, theme.GREEN, theme.PURPLE, theme.ORANGE, theme.SKY]
-    return (
-        alt.Color("run:N")
-        .scale(domain=list(runs), range=colours[: len(runs)])
-        .legend(
-            # The symbols would be as faint as the band.
-            alt.Legend(orient="top", title=None, columns=2, labelLimit=400, symbolOpacity=1)
-            if legend
-            else None
-        )
+    scale = alt.Scale(domain=list(runs), range=colours[: len(runs)])
+    return alt.Color("run:N", scale=scale, legend=legend)
+
+
+def _run_dash(
+    runs: Sequence[str], forks: Sequence[str], legend: alt.Legend | None
+) -> alt.StrokeDash:
+    """Forks are broken lines, in the legend too."""
+    dashes = [_BROKEN if run in forks else _WHOLE for run in runs]
+    scale = alt.Scale(domain=list(runs), range=dashes)
+    return alt.StrokeDash("run:N", scale=scale, legend=legend)
+
+
+def _legend(forks: Sequence[str]) -> alt.Legend:
+    return alt.Legend(
+        orient="top",
+        title=None,
+        # A fork's long name takes two lines, or a phone would cut it off.
+        columns=1 if forks else 2,
+        labelExpr="split(datum.label, ': ')",
+        labelLimit=400,
+        # A piece of the line, whole or broken; it would be as faint as the band.
+        symbolType="stroke",
+        symbolSize=400,
+        symbolStrokeWidth=2.5,
+        symbolOpacity=1,
     )
 
 
+def forked(snapshots: dict[str, JobSnapshot]) -> tuple[str, ...]:
+    """Those of the runs that branched off another."""
+    return tuple(run for run, snapshot in snapshots.items() if snapshot.fork)
+
+
 def returns_chart(
-    runs: Sequence[str], env_id: str, total_steps: int, domain: tuple[float, float] | None
+    runs: Sequence[str],
+    env_id: str,
+    total_steps: int,
+    domain: tuple[float, float] | None,
+    forks: Sequence[str] = (),
 ) -> alt.LayerChart:
     """Episode return by environment steps: mean, spread, evaluations, and the solved line.
 
@@ -123,7 +162,8 @@ def returns_chart(
         translate="[pointerdown[event.shiftKey], pointerup] > pointermove!",
     )
     y_scale = alt.Scale(domain=list(domain), nice=False) if domain else alt.Scale()
-    colour = _run_colour(runs)
+    legend = _legend(forks)
+    colour = _run_colour(runs, legend)
     visible = alt.condition(shown, alt.value(1.0), alt.value(0.08))
     faint = alt.condition(shown, alt.value(0.18), alt.value(0.02))
     x = _x(total_steps)
@@ -139,6 +179,7 @@ def returns_chart(
         x,
         alt.Y("mean:Q", scale=y_scale),
         color=colour,
+        strokeDash=_run_dash(runs, forks, legend),
         opacity=visible,
         tooltip=[
             alt.Tooltip("run:N"),
@@ -178,30 +219,34 @@ def returns_chart(
     return alt.layer(*layers).add_params(shown, zoom).properties(height=360)
 
 
-def meter_chart(meter: Meter, runs: Sequence[str], total_steps: int) -> alt.Chart:
-    """One meter over all runs; a second column is dashed."""
+def meter_chart(
+    meter: Meter, runs: Sequence[str], total_steps: int, forks: Sequence[str] = ()
+) -> alt.Chart:
+    """One meter over all runs; a second column is dashed, or else the forks are."""
     chart = (
         alt.Chart(alt.NamedData("meter"))
         .mark_line(clip=True, strokeWidth=2)
         .encode(
             _x(total_steps, title=None),
             alt.Y("value:Q", title=meter.unit).scale(zero=meter.unit.startswith("share")),
-            color=_run_colour(runs, legend=False),
+            color=_run_colour(runs, legend=None),
         )
     )
     if len(meter.columns) > 1:
         chart = chart.encode(
             strokeDash=alt.StrokeDash("meter:N", legend=None).scale(
-                domain=list(meter.columns), range=[[1, 0], [5, 4]]
+                domain=list(meter.columns), range=[_WHOLE, [5, 4]]
             )
         )
+    else:
+        chart = chart.encode(strokeDash=_run_dash(runs, forks, legend=None))
     return chart.properties(height=150)
 
 
 def curve_rows(snapshots: dict[str, JobSnapshot]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The datasets "curve" and "scores" of returns_chart."""
     curves = [
-        learning_curve.return_curve(snapshot.stats).assign(run=run)
+        learning_curve.return_curve(snapshot.stats, history=_history(snapshot)).assign(run=run)
         for run, snapshot in snapshots.items()
     ]
     scores = [
@@ -217,7 +262,13 @@ def curve_rows(snapshots: dict[str, JobSnapshot]) -> tuple[pd.DataFrame, pd.Data
 def meter_rows(snapshots: dict[str, JobSnapshot]) -> pd.DataFrame:
     """All meters of all runs, long: run, env_steps, meter, value; missing ones left out."""
     frames = [
-        learning_curve.meters(snapshot.stats).assign(run=run) for run, snapshot in snapshots.items()
+        # A fork's line begins where its parent's was.
+        learning_curve.meters((*_history(snapshot)[-1:], *snapshot.stats)).assign(run=run)
+        for run, snapshot in snapshots.items()
     ]
     wide = pd.concat(frames, ignore_index=True)
     return wide.melt(["run", "env_steps"], var_name="meter", value_name="value").dropna()
+
+
+def _history(snapshot: JobSnapshot) -> tuple[UpdateStats, ...]:
+    return snapshot.fork.history if snapshot.fork else ()

@@ -84,7 +84,7 @@ def _session_runs() -> dict[str, training.JobSnapshot]:
         if not REGISTRY[snapshot.config.algorithm].uses_ratio:
             others += 1
         elif snapshot.stats and snapshot.checkpoints:
-            found[training.label(run.number, snapshot.config)] = snapshot
+            found[training.label(run.number, snapshot.config, snapshot.fork)] = snapshot
     if others:
         st.caption(
             f"{others} of this session's runs cannot be chosen: without a ratio there is no clip."

@@ -29,21 +29,27 @@ METERS = (
 )
 
 
-def return_curve(stats: Sequence[UpdateStats], window: int = WINDOW) -> pd.DataFrame:
+def return_curve(
+    stats: Sequence[UpdateStats], window: int = WINDOW, history: Sequence[UpdateStats] = ()
+) -> pd.DataFrame:
     """Mean and spread of the episodes that ended, by update.
 
     Each point takes all episodes that ended in its update; where those are fewer than `window`,
     earlier ones fill up. Before the first episode has ended there is no point.
 
+    Args:
+        history: of a fork, the parent's updates before it. They fill up too, and the curve begins
+            with the last one's point: on the parent's curve.
     Returns:
         Columns env_steps, mean, low, high, episodes; at most MAX_POINTS rows.
     """
     recent: deque[float] = deque(maxlen=window)
     rows = []
-    for one in stats:
+    begin = history[-1].update if history else 0
+    for one in (*history, *stats):
         recent.extend(one.episode_returns)
         pool = one.episode_returns if len(one.episode_returns) > window else tuple(recent)
-        if pool:
+        if pool and one.update >= begin:
             low, high = np.quantile(pool, SPREAD)
             rows.append((one.env_steps, float(np.mean(pool)), float(low), float(high), len(pool)))
     return _thinned(pd.DataFrame(rows, columns=["env_steps", "mean", "low", "high", "episodes"]))

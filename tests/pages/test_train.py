@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from typing import get_type_hints
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import live, train_panels
 from pgcore.config import ALGORITHMS, PRESETS, TrainConfig
+from pgcore.forks import changeable
 from pgcore.jobs import Lease, TrainingJob
 from tests.conftest import ROOT
 from tests.pages import figures
@@ -395,6 +399,125 @@ def test_reset(training, open_train):
     assert "Nothing trained yet" in at.info[0].value
     run.job.join(60)
     assert run.job.snapshot().state == "stopped"
+
+
+# Forks --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(training, open_train):
+    """A page whose run of 4 updates is done, with the slider at update 2."""
+    at = open_train(**SHORT)
+    at.segmented_control(key="train_pace").set_value("Full speed").run()
+    started(at)
+    wait_for_the_end(at)
+    at.select_slider[0].set_value("2").run()
+    return at
+
+
+def fork_box(at: AppTest, name: str):
+    """The widget of a setting in "Fork from here", of the newest run."""
+    number = at.session_state["session_runs"].runs[-1].job.number
+    widgets = [*at.number_input, *at.selectbox, *at.toggle]
+    return next(each for each in widgets if each.key == f"fork_{number}_{name}")
+
+
+def said(at: AppTest) -> str:
+    """The sentence beside the button."""
+    texts = [each.value for each in at.markdown]
+    return texts[next(i for i, text in enumerate(texts) if "**Fork from here**" in text) + 1]
+
+
+def fork_of(at: AppTest, name: str, value) -> live.Run:
+    fork_box(at, "setting").set_value(name).run()
+    fork_box(at, name).set_value(value).run()
+    assert not at.button(key="fork").disabled, said(at)
+    at.button(key="fork").click().run()
+    wait_for_the_end(at)
+    return at.session_state["session_runs"].runs[-1]
+
+
+def chart_rows(at: AppTest, title: str, run: str) -> pd.DataFrame:
+    """A run's rows in a chart."""
+    charts = [each.proto for each in at.get("vega_lite_chart")]
+    (chart,) = (each for each in charts if each.alt.startswith(title))
+    data = next(each.data.data for each in chart.datasets if each.name in ("curve", "meter"))
+    frame = pa.ipc.open_stream(data).read_pandas()
+    return frame[frame["run"] == run].reset_index(drop=True)
+
+
+def test_a_fork_and_a_fork_of_the_fork(trained, tmp_path, monkeypatch):
+    at = trained
+    monkeypatch.chdir(tmp_path)
+    run = fork_of(at, "learning_rate", 0.1)
+    parent = at.session_state["session_runs"].runs[0].job.snapshot()
+    done = run.job.snapshot()
+    assert (done.state, [one.update for one in done.checkpoints]) == ("done", [*range(2, 23, 2)])
+    assert done.config == parent.config.replace(learning_rate=0.1, n_updates=22)
+    label = "#2 fork of #1 at update 2: learning rate 0.012 → 0.1"
+    assert [each.label for each in at.get("download_button")][-1] == f"Metrics of {label} as CSV"
+    # It begins on the parent's curve, at the fork, with the parent's numbers.
+    own, branch = (
+        chart_rows(at, "Episode return by", name) for name in ("#1 PPO edited, seed 0", label)
+    )
+    assert branch.loc[0, "env_steps"] == 2 * 128
+    assert branch.loc[0].drop("run").equals(own.loc[1].drop("run"))
+    # The first rollout is the parent's too, so the second point is; its update is not.
+    assert branch.loc[1].drop("run").equals(own.loc[2].drop("run"))
+    branch_end = branch.iloc[-1]
+    own, branch = (
+        chart_rows(at, "Entropy", name)["value"] for name in ("#1 PPO edited, seed 0", label)
+    )
+    assert branch[0] == own[1] and branch[1] != own[2]
+    # Its own first checkpoint is the parent's, so the dots begin there, too.
+    assert done.scores[0] == parent.scores[1]
+    at.toggle(key="train_keep").set_value(True).run()
+    fork_of(at, "gamma", 0.9)
+    third = chart_rows(at, "Episode return by", "#3 fork of #2 at update 22: gamma 0.99 → 0.9")
+    assert third.loc[0, "env_steps"] == 22 * 128
+    assert third.loc[0].drop("run").equals(branch_end.drop("run"))
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name == "ppo-edited-seed0-at22-gamma-0.9"
+    kept = json.loads((folder / "fork.json").read_text())
+    assert (kept["parent"], kept["update"]) == (label, 22)
+    at.button(key="reset").click().run()
+    assert not at.exception
+    assert all(button.key != "fork" for button in at.button)
+
+
+NOT_FORKED = [
+    ("learning_rate", 0.0, "Learning_rate must be above 0 and below 10, not 0.0."),
+    ("learning_rate", 0.012, "This is the run's own value: the branch would repeat it"),
+    ("clip_eps", 2.0, "Clip_eps must be above 0 and below 1, not 2.0."),
+    ("algorithm", "reinforce", "Reinforce trains no value network"),
+    ("detach_advantage", False, "Normalize_advantages needs detach_advantage"),
+    ("2_until", 2, "N_updates must be above 2, the update of the fork, not 2."),
+    ("2_until", 100_001, "N_updates must be from 1 to 100,000"),
+]
+
+
+def test_what_cannot_be_forked_says_so(trained):
+    at = trained
+    titles = [each.replace("_", " ").capitalize() for each in changeable(TrainConfig.fast("ppo"))]
+    assert fork_box(at, "setting").options == titles
+    for name in ("n_epochs", "momentum", "bootstrap", "advantage", "algorithm"):
+        fork_box(at, "setting").set_value(name).run()
+        # Every type has its widget, which starts at the run's own value.
+        assert fork_box(at, name).value == getattr(TrainConfig.fast("ppo"), name)
+        assert not at.exception and at.button(key="fork").disabled
+    for name, value, says in NOT_FORKED:
+        if name in HINTS:
+            fork_box(at, "setting").set_value(name).run()
+        good = fork_box(at, name).value
+        fork_box(at, name).set_value(value).run()
+        assert not at.exception
+        assert said(at).startswith(says)
+        assert at.button(key="fork").disabled
+        fork_box(at, name).set_value(good)
+    live.slots().count = 0
+    started(at)
+    assert said(at) == "A run is going on: fork when it has ended."
+    assert at.button(key="fork").disabled
 
 
 def test_runs_of_another_environment_leave_the_axis(training, open_train):

@@ -373,6 +373,53 @@ def test_a_second_run_beside_the_first(train):
     page.get_by_label("Run", exact=True).wait_for()
 
 
+def lines(page, chart: str) -> list[tuple[list[str], str | None]]:
+    """Each line of a chart: its points as the browser has them, and its dashes."""
+    return page.locator(f"{chart} .mark-line path").evaluate_all(
+        """paths => paths.map(path => [
+            path.getAttribute('d').match(/[-\\d.]+,[-\\d.]+/g),
+            path.getAttribute('stroke-dasharray'),
+        ])"""
+    )
+
+
+def test_a_fork_branches_off_its_parent(train):
+    page = train("n_updates=6&n_envs=8&n_steps=64&checkpoint_every=2")
+    full_speed(page)
+    press(page, "Start")
+    wait_status(page, "Done")
+    gifs(page)
+    page.locator("[data-testid=stSlider] input[type=range]").press("ArrowLeft")
+    page.get_by_text("Fork from here: #1 after update 4").wait_for()
+    button = page.get_by_role("button", name="Fork", exact=True)
+    page.get_by_text("This is the run's own value").wait_for()
+    assert button.is_disabled()
+    rate = page.locator("[class*=st-key-fork_][class*=_learning_rate] input")
+    rate.fill("0.1")
+    rate.press("Enter")
+    page.get_by_text("learning rate 0.012 → 0.1", exact=True).wait_for()
+    # The second half of a double click must not start another.
+    button.dblclick()
+    wait_for(page, lambda: len(curves(page)) == 2 and curves(page)[1]["length"] > 0)
+    wait_status(page, "Done")
+    wait_idle(page, PATIENCE)
+    assert update_of(page) == 24
+    names = [one["run"] for one in curves(page)]
+    label = "#2 fork of #1 at update 4: learning rate 0.012 → 0.1"
+    assert names == ["#1 PPO edited, seed 0", label]
+    for chart in (RETURNS, '[aria-label^="Entropy by environment steps"]'):
+        (parent, whole), (branch, broken) = lines(page, chart)
+        # Its first point is the parent's at update 4; the first rollout is the same, too.
+        assert branch[0] in parent[:-2] and branch[0] != parent[0], chart
+        assert len(branch) == 1 + 20
+        assert whole != broken == "7,3"
+    symbols = page.locator(f"{RETURNS} .role-legend-symbol path")
+    dashes = [symbols.nth(i).get_attribute("stroke-dasharray") for i in (0, 1)]
+    assert dashes == [whole, broken]
+    page.get_by_text("Broken line: a fork").wait_for()
+    assert_no_exception(page)
+
+
 # The link, and files that come in -----------------------------------------------------------------
 
 
