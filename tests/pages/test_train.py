@@ -411,7 +411,9 @@ def trained(training, open_train):
     at.segmented_control(key="train_pace").set_value("Full speed").run()
     started(at)
     wait_for_the_end(at)
-    at.select_slider[0].set_value("2").run()
+    number = at.session_state["session_runs"].runs[-1].job.number
+    at.session_state[f"policy_{number}_0 kept"]["now"]["checkpoint"] = "2"
+    at.run()
     return at
 
 

@@ -388,8 +388,9 @@ def test_a_fork_branches_off_its_parent(train):
     full_speed(page)
     press(page, "Start")
     wait_status(page, "Done")
-    gifs(page)
-    page.locator("[data-testid=stSlider] input[type=range]").press("ArrowLeft")
+    page.get_by_text("Fork from here: #1 after update 6").wait_for()
+    wait_idle(page, PATIENCE)
+    figures.slider(page, "policy", "checkpoint").press("ArrowLeft")
     page.get_by_text("Fork from here: #1 after update 4").wait_for()
     button = page.get_by_role("button", name="Fork", exact=True)
     page.get_by_text("This is the run's own value").wait_for()
@@ -408,10 +409,11 @@ def test_a_fork_branches_off_its_parent(train):
     label = "#2 fork of #1 at update 4: learning rate 0.012 → 0.1"
     assert names == ["#1 PPO edited, seed 0", label]
     for chart in (RETURNS, '[aria-label^="Entropy by environment steps"]'):
+        # The last poll comes a moment after the end: the parent's point and 20 updates.
+        wait_for(page, lambda chart=chart: len(lines(page, chart)[1][0]) == 1 + 20)
         (parent, whole), (branch, broken) = lines(page, chart)
         # Its first point is the parent's at update 4; the first rollout is the same, too.
         assert branch[0] in parent[:-2] and branch[0] != parent[0], chart
-        assert len(branch) == 1 + 20
         assert whole != broken == "7,3"
     symbols = page.locator(f"{RETURNS} .role-legend-symbol path")
     dashes = [symbols.nth(i).get_attribute("stroke-dasharray") for i in (0, 1)]
