@@ -56,6 +56,17 @@ def test_few_episodes_are_filled_up_with_earlier_ones():
     assert curve["episodes"].tolist() == [1, 1, 3]
 
 
+def test_a_fork_begins_on_its_parents_curve():
+    before, after = [update(1, 10), update(2, 20)], [update(3), update(4, 60)]
+    branch = return_curve(after, window=3, history=before)
+    assert branch["env_steps"].tolist() == [200, 300, 400]
+    assert branch["mean"].tolist() == [15, 15, 30]
+    # The parent, had it gone on like that.
+    pd.testing.assert_frame_equal(
+        branch, return_curve(before + after, window=3).iloc[1:].reset_index(drop=True)
+    )
+
+
 def test_the_window_forgets():
     stats = [update(1, 1, 2, 3), update(2, 10), update(3, 20, 30)]
     curve = return_curve(stats, window=2)
