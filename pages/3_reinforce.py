@@ -36,6 +36,9 @@ of the step: it scales the push.
 
 The policy here is one softmax, the same in every state, so that all pushes meet in one place. A
 network does this for every state at once. Agents step with Adam; this is plain gradient descent.
+
+The **gradient norm** is the length of the gradient over all weights. Where it bursts, one rollout
+pulls much harder than those before it; `max_grad_norm` scales such a gradient down.
 """
     )
     predict.ask(*questions.ALL_POSITIVE)

@@ -135,6 +135,9 @@ network; bars are 95% intervals. γ is 1, so the first four estimate one and the
 - **Constant baseline** takes the mean off; **value baseline** takes V(s) off.
 - **GAE** (λ = {gradient_variance.LAM:g}, chapter 6) predicts the rest with V: far less variance,
   but its mean is shorter and turned. Noise against signal, on the right, is what counts.
+
+**Explained variance**, 1 − Var(R − V) / Var(R), grades V: 1 where it predicts every return R, 0
+where it does no better than a constant, below 0 where it does worse.
 """
 )
 predict.ask(

@@ -149,6 +149,14 @@ st.markdown(
 """
 )
 figure.show("batch", many.batch())
+st.markdown(
+    """
+Two more say how far the whole batch went. **approx_kl** estimates the KL divergence, how far the
+new policy is from the one that acted: the mean of ratio − 1 − ln ratio, 0 before the first step.
+The **ratio spread** s is the ratios' standard deviation: an old sample is then worth 1 / (1 + s²)
+of a fresh one. The Train page marks where either of them runs away.
+"""
+)
 source.show(losses.clip_fraction, docstring=False)
 source.show(losses.zero_gradient_fraction, docstring=False)
 chapter.foot(

@@ -30,6 +30,8 @@ ROOMS = [
         "bugs",
         "health",
         "workers",
+        "symptoms",
+        "collapse",
     },
     {
         "jobs",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui import live, training
+from pages.ui import live, train_incidents, training
 from pgcore.environments import OFFERED
 from pgcore.jobs import JobSnapshot
 
@@ -18,15 +18,21 @@ def returns(shown: dict[str, JobSnapshot]) -> None:
     env_id = next(iter(shown.values())).config.env_id
     total = max(one.config.total_steps for one in shown.values())
     curve, scores = training.curve_rows(shown)
+    found = train_incidents.marks(shown)
     _draw(
         _returns_spec(tuple(shown), env_id, total, training.forked(shown)),
-        {"curve": curve, "scores": scores},
+        {
+            "curve": curve,
+            "scores": scores,
+            train_incidents.DATASET: train_incidents.rows(found, curve, _RETURN_RANGE.get(env_id)),
+        },
         "returns",
         "Episode return by environment steps, a line and a band for each run.",
         # Streamlit clears a zoom at every update, unless it is asked to report it.
         on_select="rerun",
         selection_mode="zoom",
     )
+    train_incidents.listing(found, shown)
     st.caption(_legend_text(shown, env_id))
 
 

@@ -3,13 +3,14 @@ new data must not rebuild a chart, or zoom and legend would be lost at every upd
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
 import pandas as pd
 
-from pages.ui import theme
+from pages.ui import theme, train_incidents
 from pgcore.config import PRESETS, TrainConfig
 from pgcore.environments import OFFERED
 from pgcore.forks import Fork
@@ -146,10 +147,10 @@ def returns_chart(
     domain: tuple[float, float] | None,
     forks: Sequence[str] = (),
 ) -> alt.LayerChart:
-    """Episode return by environment steps: mean, spread, evaluations, and the solved line.
+    """Episode return by environment steps: mean, spread, evaluations, marks, the solved line.
 
-    Data: the named datasets "curve" (run, env_steps, mean, low, high) and "scores" (run,
-    env_steps, score).
+    Data: the named datasets "curve" (run, env_steps, mean, low, high), "scores" (run, env_steps,
+    score) and that of train_incidents.rows.
     """
     shown = alt.selection_point(fields=["run"], bind="legend", name="shown")
     zoom = alt.selection_interval(
@@ -216,6 +217,7 @@ def returns_chart(
                 y, alt.XValue(0), text="text:N"
             ),
         ]
+    layers += train_incidents.layers(x, y_scale, colour, visible)
     return alt.layer(*layers).add_params(shown, zoom).properties(height=360)
 
 
@@ -267,7 +269,9 @@ def meter_rows(snapshots: dict[str, JobSnapshot]) -> pd.DataFrame:
         for run, snapshot in snapshots.items()
     ]
     wide = pd.concat(frames, ignore_index=True)
-    return wide.melt(["run", "env_steps"], var_name="meter", value_name="value").dropna()
+    # An infinite KL would leave a chart without axis, and without all its other points.
+    finite = wide.replace([math.inf, -math.inf], math.nan)
+    return finite.melt(["run", "env_steps"], var_name="meter", value_name="value").dropna()
 
 
 def _history(snapshot: JobSnapshot) -> tuple[UpdateStats, ...]:
