@@ -24,6 +24,8 @@ LOOKBACK = 15
 """Updates before a fall in which its cause is looked for."""
 EPISODES = 20
 """Episodes behind a return, at least."""
+AGREE = 2.0
+"""Factor within which two measures of the return must be for either to be trusted."""
 NORMS = 10
 """Updates behind the median of the gradient norm."""
 
@@ -102,12 +104,11 @@ class _Watch:
         return found
 
     def _level(self, one: UpdateStats) -> float | None:
-        """The return over the last updates in which EPISODES ended; None before that.
+        """The mean return over the last updates in which EPISODES ended; None if not to be trusted.
 
-        Measured twice, since each measure errs where the other does not, and the better one is
-        the level: the mean of the episodes that ended (only short ones end early in a run, or
-        where every rollout starts afresh), and the rewards by episode that ended (too little where
-        many reach the time limit together). For the best level yet, the worse one counts.
+        That is where it is far from the rewards by episode that ended: early in a run and where
+        every rollout starts afresh, only short episodes end; and many may reach the time limit
+        together.
         """
         rewards = one.reward_per_step * self.config.rows_per_update
         self.window.append((rewards, one.episode_returns))
@@ -118,10 +119,11 @@ class _Watch:
             return None
         mean = math.fsum(each for _, returns in self.window for each in returns) / self.ended
         by_rewards = math.fsum(each for each, _ in self.window) / self.ended
-        low, high = sorted((mean, by_rewards))
-        self.first = low if self.first is None else self.first
-        self.best = max(self.best, low)
-        return high
+        if mean == 0 or not 1 / AGREE < by_rewards / mean < AGREE:
+            return None
+        self.first = mean if self.first is None else self.first
+        self.best = max(self.best, mean)
+        return mean
 
     def _is_trouble(self, sign: Sign, level: float | None) -> bool:
         if sign.rule == "entropy":

@@ -1,6 +1,16 @@
 """Meters out of their range: what an update shows when a run is about to collapse.
 
-The thresholds stand between what healthy and collapsed runs reached; SEPARATION says how far.
+Each threshold stands between what healthy runs reached (all presets on CartPole, PPO on Acrobot, 40
+runs) and what runs made to collapse reached (fast presets, learning rate times 10 or 30, or a clip
+of 0.99 with 10 or 30 epochs, 40 runs):
+
+    meter                                   healthy        collapsed
+    approximate KL of an update             at most 0.043  at least 0.58
+    ratio spread                            at most 0.50   0.65 to 92; without the clip above 3
+    normalised entropy, return poor         at least 0.23  at most 0.07 (rate times 30)
+    normalised entropy, return fallen       at least 0.66  at most 0.40
+    gradient norm / its median before       at most 12     up to 61
+    explained variance, return fallen       at least 0.13  down to -15
 """
 
 from __future__ import annotations
