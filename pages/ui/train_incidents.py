@@ -46,8 +46,11 @@ def marks(shown: dict[str, JobSnapshot]) -> list[Mark]:
     """The marks of all runs, numbered run by run; a run that goes on only adds to them."""
     groups: list[tuple[str, list[Incident]]] = []
     for run, snapshot in shown.items():
+        # What a fork's parent went through tells what is usual for it, and is marked at the parent.
+        before = snapshot.fork.history if snapshot.fork else ()
+        told = diagnose((*before, *snapshot.stats), snapshot.config)
         start = -math.inf
-        for incident in diagnose(snapshot.stats, snapshot.config):
+        for incident in [one for one in told if one.update > (before[-1].update if before else 0)]:
             if incident.update - start >= _APART * snapshot.config.n_updates:
                 start = incident.update
                 groups.append((run, []))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 
@@ -10,6 +11,7 @@ import pytest
 from pages.ui import train_incidents, training
 from pages.ui.chapter import CHAPTERS
 from pgcore.config import TrainConfig
+from pgcore.forks import Fork
 from pgcore.jobs import JobState, TrainingJob
 from pgcore.symptoms import RULES
 from tests.conftest import assert_no_exception, wait_idle
@@ -49,6 +51,17 @@ def test_marks_are_numbered_run_by_run_and_close_ones_share_one(snapshots):
         assert updates[-1] - updates[0] < 0.06 * HOT["n_updates"]
         assert mark.text.count("Likely cause") == 1
     assert {one.rule for one in found[0].incidents} >= {"kl"}
+
+
+def test_a_fork_is_not_blamed_for_its_parent(snapshots):
+    """The policy was thrown off before the branch; what comes after has begun there."""
+    name, parent = next(iter(snapshots.items()))
+    middle = next(one for one in parent.checkpoints if one.update == 5)
+    fork = Fork(name, middle, parent.config, parent.stats[:5])
+    branch = dataclasses.replace(parent, stats=parent.stats[5:], fork=fork)
+    whole = [one for mark in train_incidents.marks({name: parent}) for one in mark.incidents]
+    after = [one for mark in train_incidents.marks({name: branch}) for one in mark.incidents]
+    assert whole[0].update <= 5 and after == [one for one in whole if one.update > 5]
 
 
 def test_a_mark_lies_on_its_run_and_clear_of_the_edges(snapshots):
