@@ -97,6 +97,52 @@ def test_what_a_browser_reports_is_kept():
     assert figure._checked(build(), {"x": "0.7", "way": "up"}, kept) == {"x": "0.7"}
 
 
+def growing_page():
+    import streamlit as st
+
+    from tests.pages.test_ui_figure import AXES, charts, controls, figure, frame
+
+    most = st.session_state.get("most", 3)
+    x = controls.slider("x", "X", 0, most, 1, default=most, told="server")
+    plot = figure.Plot(charts.layers(charts.points("rows", *AXES)), "points")
+    rows = figure.Rows(frame(xs=range(most + 1)), ("x",))
+    asked = figure.asked("f", "x")
+    st.session_state["got"] = asked, figure.show("f", figure.build([x], {"rows": rows}, [plot]))
+
+
+def test_another_figure_takes_its_place():
+    at = AppTest.from_function(growing_page, default_timeout=30)
+    at.query_params["x"] = "banana"  # not the link's business
+    assert at.run().session_state["got"] == (None, {"x": 3}) and not at.warning
+    # On its default it follows the default, moved it stays.
+    at.session_state["most"] = 5
+    assert at.run().session_state["got"] == (None, {"x": 5})
+    assert figures.payload(at)["start"] == {"x": 5}
+    at.session_state["f kept"]["now"] = {"x": "4"}
+    at.session_state["most"] = 6
+    assert at.run().session_state["got"] == ("4", {"x": 4})
+    at.session_state["most"] = 2
+    assert at.run().session_state["got"] == ("4", {"x": 2})
+    assert at.query_params["x"] in ("banana", ["banana"])
+
+
+def test_the_browser_knows_what_of_a_figure_can_stay():
+    def marks(alt="points", **changes):
+        x = controls.slider("x", "X", **{"stop": 2, "default": 1} | changes)
+        plot = figure.Plot(charts.layers(charts.points("rows", *AXES)), alt)
+        made = figure.build([x], {"rows": figure.Rows(frame(xs=x.values), ("x",))}, [plot]).packed
+        head = json.loads(made[4 : 4 + int.from_bytes(made[:4], "little")])
+        return head["digest"], head["charts"], head["form"]
+
+    def same(**changes):
+        return [a == b for a, b in zip(marks(), marks(**changes), strict=True)]
+
+    assert same() == [True, True, True]
+    assert same(stop=3, default=3) == [False, True, True]
+    assert same(alt="dots") == [False, False, True]
+    assert same(help="?") == [False, True, False]
+
+
 def test_rows_that_no_control_can_choose_are_an_error():
     chart = charts.layers(charts.points("rows", *AXES))
     plots = [figure.Plot(chart, "points")]
