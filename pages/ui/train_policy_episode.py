@@ -131,6 +131,7 @@ def plots(played: Played, value_domain: tuple[float, float] | None) -> list[figu
         "action",
         {name: palette[i % len(palette)] for i, name in enumerate(actions)},
         "Action taken" if two else "Action",
+        dashes=() if two else [[], [2, 2], [6, 3], [8, 2, 2, 2]],
     )
     cursor = charts.rules("now", step, name="cursor", strokeWidth=2)
     curve = charts.line("chances", step, y, None if two else colours, strokeWidth=2)

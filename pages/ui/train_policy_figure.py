@@ -60,22 +60,23 @@ def build(updates: Sequence[int], maps: Maps, played: Played) -> figure.Figure:
 
 
 def _about(updates: Sequence[int], maps: Maps, played: Played) -> pd.DataFrame:
+    episode = played.episode
     rows = []
     for update in updates:
-        text = f"After update {update:,}: " if update else "Untrained: "
+        words = f"After update {update:,}. " if update else "Untrained. "
         if update in maps:
             p = maps[update].p1
-            text += f"on the map, {chance(played.actions)} is {p.min():.0%} to {p.max():.0%}"
+            words += f"On the map, {chance(played.actions)} is {p.min():.0%} to {p.max():.0%}"
             if "value" in maps[update]:
                 value = maps[update].value
-                text += f" and V is {value.min():.0f} to {value.max():.0f}".replace("-", "−")
-            text += ". "
-        text += (
-            f"Its episode: return {played.episode.total_return:g}, {played.episode.length} steps."
+                words += f" and V is {value.min():.0f} to {value.max():.0f}"
+            words += ". "
+        words += (
+            f"Its episode: return {episode.total_return:g} in {episode.length} steps."
             if update == played.update
             else "Let the slider go, and this agent plays an episode."
         )
-        rows.append({CHECKPOINT: update, "words": text})
+        rows.append({CHECKPOINT: update, "words": words.replace(" -", " −")})
     return pd.DataFrame(rows)
 
 

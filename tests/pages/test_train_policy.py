@@ -88,10 +88,10 @@ def test_the_episode_belongs_to_the_checkpoint_that_played_it(ppo):
     for table in ("now", "episode", "taken", "chances", "tail"):
         assert figures.rows(sent, table, checkpoint=0) == []
     (there,), (here,) = (figures.rows(sent, "about", checkpoint=u) for u in (0, 2))
-    assert there["words"].startswith("Untrained: on the map, P(push right) is ")
+    assert there["words"].startswith("Untrained. On the map, P(push right) is ")
     assert there["words"].endswith("Let the slider go, and this agent plays an episode.")
-    steps = f"Its episode: return {episode.length}, {episode.length} steps."
-    assert here["words"].startswith("After update 2: ") and here["words"].endswith(steps)
+    steps = f"Its episode: return {episode.length} in {episode.length} steps."
+    assert here["words"].startswith("After update 2. ") and here["words"].endswith(steps)
     assert "hold cart position and cart velocity at 0" in caption(ppo)
 
 
