@@ -29,10 +29,12 @@ def choose(run: int, kept: dict[int, Checkpoint]) -> tuple[dict[int, Checkpoint]
         run: number of the job.
         kept: its checkpoints now, by update.
     """
-    listed = st.session_state.get(f"{_key(run)} listed")
-    asked = figure.asked(_key(run), CHECKPOINT)
-    if listed is None or asked is None:
-        listed = st.session_state[f"{_key(run)} listed"] = kept
+    key, asked = _key(run), figure.asked(_key(run), CHECKPOINT)
+    # One list at a time: those of all runs would be many megabytes of checkpoints.
+    of, listed = st.session_state.get("policy_listed", (None, kept))
+    if of != key or asked is None:
+        listed = kept
+    st.session_state["policy_listed"] = key, listed
     return listed, next((update for update in listed if str(update) == asked), max(listed))
 
 
