@@ -178,5 +178,7 @@ def read_report(text: str, why: str = "The checks did not end.") -> Report:
         doing = event.get("start", doing)
         ended = ended or "end" in event
     if not ended:
+        if doing == "file":
+            why += ' Put what trains or waits under `if __name__ == "__main__":`.'
         findings.append(Finding(doing, False, why))
     return Report(algorithm, tuple(findings))

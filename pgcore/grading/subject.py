@@ -37,6 +37,10 @@ class NoAgent(Mistake):
     """The file defines no class that could be an agent."""
 
 
+class NoLoss(Mistake):
+    """get_loss gives no number that could be looked into."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """What is graded."""
@@ -106,17 +110,25 @@ def _by_name(cls: type) -> str:
 
 def first_line(error: BaseException) -> str:
     """NameError: name 'x' is not defined."""
-    lines = str(error).strip().splitlines()
+    lines = _text(error).strip().splitlines()
     text = type(error).__name__ + (f": {lines[0]}" if lines else "")
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a learner's own class may fail at this too
+        return ""
+
+
 def explain(error: BaseException, file: Path, doing: str) -> str:
     """One sentence for an error raised in the learner's code, with the line that raised it."""
-    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+    if isinstance(error, MemoryError) or "allocate memory" in _text(error):
         return f"{doing}: it asked for more memory than it may have."
     if isinstance(error, SyntaxError):
-        return f"{doing}: line {error.lineno} is no Python: {error.msg}."
+        where = f"line {error.lineno}" if error.lineno else "it"
+        return f"{doing}: {where} is no Python: {error.msg}."
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
     where = f" in line {lines[-1]}" if lines else ""
     if isinstance(error, SystemExit):
@@ -153,18 +165,18 @@ def scalar_loss(agent: Any, traj: Any) -> Tensor:
     """get_loss(traj), which must be one finite number in a tensor.
 
     Raises:
-        Mistake: otherwise.
+        NoLoss: otherwise.
     """
     loss = agent.get_loss(traj)
     if not isinstance(loss, Tensor):
-        raise Mistake(
+        raise NoLoss(
             f"get_loss returned a {type(loss).__name__}: return the tensor itself, with its graph, "
             "and call .item() only to print it."
         )
     if loss.numel() != 1:
-        raise Mistake(
+        raise NoLoss(
             f"get_loss returned a tensor of shape {tuple(loss.shape)}: a mean makes it one number."
         )
     if not torch.isfinite(loss).all():
-        raise Mistake("get_loss returned a number that is not finite.")
+        raise NoLoss("get_loss returned a number that is not finite.")
     return loss

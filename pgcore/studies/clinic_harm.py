@@ -22,7 +22,7 @@ from pgcore.train import Trainer
 
 COMMAND = "python -m pgcore.studies.clinic_harm"
 TABLE = Path(__file__).with_suffix(".csv")
-SEEDS = range(5)
+SEEDS = range(10)
 COLUMNS = ["bug", "fingerprint", "seed", "healthy", "broken", "healthy_way", "broken_way"]
 HARMLESS, MILD = 0.95, 0.7
 """Share of the healthy mean above which a bug does no harm, or only some."""

@@ -200,7 +200,10 @@ def test_a_blind_round_in_the_browser(open_page):
     page.get_by_role("button", name="Run", exact=True).click()
     chart = page.locator('[aria-label^="Episode return by"]')
     chart.locator(".mark-line path").first.wait_for(state="attached")
-    # Live: the line grows while the runs train.
+    # Live: the checks speak while the runs still train.
+    page.wait_for_function(
+        "() => /running/.test(document.body.innerText) && /silent ·/.test(document.body.innerText)"
+    )
     page.get_by_role("heading", name="Your diagnosis").wait_for()
     assert "bug=" not in page.url
     page.locator("[data-testid=stRadio] label").nth(2).click()

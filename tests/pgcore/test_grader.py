@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ from pgcore.__main__ import main
 from pgcore.grader import GraderError, Report, check
 from pgcore.grading import child, homework, learning, pull
 from pgcore.grading.subject import GRADED, Mistake, Subject
+from tests.conftest import ROOT
 
 LEARNERS = Path(__file__).parent / "learners"
 
@@ -270,7 +273,10 @@ BROKEN_STORAGE = {
 }
 
 IMPOSSIBLE = {
-    "infinite loop": ("while True:\n    pass", "Stopped after 4 s of CPU: an infinite loop"),
+    "infinite loop": (
+        "while True:\n    pass",
+        "Stopped after 4 s of CPU: an infinite loop, or very slow. Put what trains or waits under",
+    ),
     "waits": ("import time\ntime.sleep(1e6)", "Stopped after 25 s: it waits for something"),
     "ends itself": ("import os\nos._exit(0)", "ended its own process (exit code 0)"),
     "sys.exit": ("import sys\nsys.exit(3)", "it ended the program in line 2"),
@@ -278,7 +284,11 @@ IMPOSSIBLE = {
     "memory": ("x = bytearray(3 * 2**30)", "more memory than it may have"),
     "memory, torch": ("import torch\nx = torch.zeros(2**30)", "more memory than it may have"),
     "syntax": ("class PPO:\n    def", "line 2 is no Python"),
-    "not text": ("\x00\x01", "The file cannot be loaded"),
+    "not text": ("\x00\x01", "The file cannot be loaded: it is no Python"),
+    "its own error": (
+        "class E(BaseException):\n    def __str__(self): raise ValueError\nraise E",
+        "in line 3 with E.",
+    ),
     "import": ("import no_such_thing", "in line 1 with ModuleNotFoundError: No module named"),
     "input": ("input()", "in line 1 with"),
     "nothing": ("print('hello')", "The file defines no agent"),
@@ -432,6 +442,24 @@ def test_what_cannot_be_graded_is_one_sentence(graded, grade_here, name):
     assert "\n" not in wrong[0].sentence and wrong[0].sentence.endswith((".", "?"))
 
 
+@pytest.mark.parametrize(
+    ("new", "sentence"),
+    [
+        ("-objective + advantages**2", "get_loss returned a tensor of shape (10, 5)"),
+        ("None", "get_loss returned a NoneType"),
+        ("-objective.mean() + float('nan')", "a number that is not finite"),
+        ("self.get_loss(traj)", "RecursionError: maximum recursion depth exceeded."),
+        ("objective @ 3", "in line 26 with TypeError"),
+    ],
+)
+def test_a_loss_that_is_no_number_is_said_once(grade_here, new, sentence):
+    text = (LEARNERS / "ppo.py").read_text() + "\nprint('{\"check\": 1}')\n"
+    report = grade_here(text.replace("-objective.mean() + (advantages**2).mean()", new))
+    (wrong,) = (finding for finding in report.findings if not finding.passed)
+    assert wrong.check == "loss" and sentence in wrong.sentence
+    assert {"networks", "get_action"} < {each.check for each in report.findings if each.passed}
+
+
 @pytest.mark.parametrize("attempt", [learning.check_bandit, learning.check_cartpole])
 def test_an_agent_that_stands_still_does_not_learn(attempt):
     class Still(agents.REINFORCE):
@@ -449,6 +477,20 @@ def test_a_loop_in_a_method_is_named_with_its_check(tmp_path):
     last = check(path, cpu_seconds=3).findings[-1]
     assert (last.check, last.passed) == ("loss", False)
     assert "infinite loop" in last.sentence
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no such limits")
+def test_a_stricter_limit_of_the_shell_is_kept():
+    """Nobody may raise a hard limit: to try would end the checks with a traceback."""
+    code = (
+        "import resource as r\n"
+        "from pgcore.grading.limits import limit\n"
+        "r.setrlimit(r.RLIMIT_CPU, (20, 20))\n"
+        "limit(cpu_seconds=60, memory_mb=500)\n"
+        "print(*r.getrlimit(r.RLIMIT_CPU), r.getrlimit(r.RLIMIT_AS)[0] > 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split()[:2] == ["20", "20"], done.stderr
 
 
 def run(monkeypatch, capfd, *args: str) -> tuple[int, str, str]:
