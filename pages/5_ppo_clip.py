@@ -8,6 +8,7 @@ from pages.ui.predict import Case, Option
 chapter.head(__file__)
 
 from pgcore import losses  # noqa: E402
+from pgcore.config import TrainConfig  # noqa: E402
 from pgcore.studies import ppo_clip, ppo_epochs  # noqa: E402
 
 st.markdown(
@@ -149,12 +150,15 @@ st.markdown(
 """
 )
 figure.show("batch", many.batch())
+hot = 30 * TrainConfig.fast("ppo").learning_rate
 st.markdown(
-    """
+    f"""
 Two more say how far the whole batch went. **approx_kl** estimates the KL divergence, how far the
 new policy is from the one that acted: the mean of ratio − 1 − ln ratio, 0 before the first step.
 The **ratio spread** s is the ratios' standard deviation: an old sample is then worth 1 / (1 + s²)
-of a fresh one. The Train page marks where either of them runs away.
+of a fresh one. The Train page marks where either of them runs away. Make it happen:
+[30 times the learning rate](train?learning_rate={hot:g}) ·
+[almost no clip, 10 epochs](train?clip_eps=0.99&n_epochs=10&learning_rate={hot / 12:g}).
 """
 )
 source.show(losses.clip_fraction, docstring=False)
