@@ -99,7 +99,7 @@ def _gradient(rng: Rng) -> Asked:
     taken = int(rng.integers(3))
     asked = int(rng.integers(3))
     probs = policy(logits).probs
-    value = float(grad_log_prob(logits, 1.0, taken)[asked])
+    value = float(grad_log_prob(logits, 1.0, torch.tensor(taken))[asked])
     own = asked == taken
     return Asked(
         f"A softmax policy has the probabilities {listed([round(p, 3) for p in probs.tolist()])}. "
@@ -149,7 +149,7 @@ def _falls_most(rng: Rng) -> Asked:
     logits = logits[torch.from_numpy(rng.permutation(5))]
     probs, names = policy(logits).probs, letters(5)
     taken = int(rng.integers(5))
-    gradient = grad_log_prob(logits, 1.0, taken)
+    gradient = grad_log_prob(logits, 1.0, torch.tensor(taken))
     right = names[int(gradient.argmin())]
     least = names[int(probs.argmin())]
     wrong = {}
