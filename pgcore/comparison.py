@@ -1,8 +1,7 @@
-"""What the results of a sweep say: curves and scores over seeds, with their uncertainty.
+"""What the results of a sweep say: groups of runs, their curves and scores over seeds.
 
-After Agarwal et al. 2021, "Deep reinforcement learning at the edge of the statistical precipice"
-(rliable). A group is what differs by the seed alone. A run that failed has no final return: it is
-left out of curves, IQM and probability of improvement, and counts as not solved.
+A group is what differs by the seed alone. A run that failed has no final return: it is left out of
+curves, IQM and probability of improvement, and counts as not solved.
 """
 
 from __future__ import annotations
@@ -10,19 +9,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from pgcore.config import PRESETS, TrainConfig
+from pgcore.estimates import CONFIDENCE, Estimate, iqm_estimate
 from pgcore.plan import value_to_text
 from pgcore.sweep import Result
 
 BAND = (0.25, 0.75)
 """Quantiles over seeds between which the band of a curve lies."""
-CONFIDENCE = 0.95
-RESAMPLES = 5_000
 
 
 @dataclass(frozen=True)
@@ -48,14 +45,6 @@ class Group:
     def scores(self) -> np.ndarray:
         """(seeds,) final returns of the runs that finished."""
         return np.array([one.final_return for one in self.finished], dtype=float)
-
-
-class Estimate(NamedTuple):
-    """A statistic and its bootstrap interval; NaN where there is too little to say."""
-
-    value: float
-    low: float
-    high: float
 
 
 def groups(configs: Iterable[TrainConfig], results: Iterable[Result] = ()) -> list[Group]:
@@ -137,70 +126,6 @@ def seed_curves(compared: Sequence[Group]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["group", "seed", "env_steps", "mean_return"])
 
 
-def iqm(scores: np.ndarray) -> np.ndarray:
-    """Interquartile mean: the mean of what is left without the lowest and the highest quarter.
-
-    Of n scores floor(n / 4) are left out at either end (Agarwal et al. 2021, section 4.3), so up
-    to three scores give their plain mean.
-
-    Args:
-        scores: (..., n), n at least 1.
-    Returns:
-        (...)
-    """
-    if scores.shape[-1] == 0:
-        raise ValueError("the interquartile mean needs at least one score.")
-    cut = scores.shape[-1] // 4
-    ordered = np.sort(scores, axis=-1)
-    return ordered[..., cut : scores.shape[-1] - cut].mean(axis=-1)
-
-
-def iqm_estimate(scores: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
-    """The IQM with its percentile bootstrap interval (Agarwal et al. 2021, section 4.1).
-
-    Args:
-        scores: (n,); below two there is no interval, and the IQM of none is NaN.
-        resamples: how often n scores are drawn from them, with replacement.
-        seed: of the draws: the same scores give the same interval.
-    """
-    n = len(scores)
-    if n < 2:
-        return Estimate(float(scores[0]) if n else np.nan, np.nan, np.nan)
-    draws = np.random.default_rng(seed).integers(n, size=(resamples, n))
-    return Estimate(float(iqm(scores)), *_interval(iqm(scores[draws])))
-
-
-def probability_of_improvement(
-    x: np.ndarray, y: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
-) -> Estimate:
-    """P(X > Y) + P(X = Y) / 2 over all pairs of a run of x and a run of y: 0.5 is a draw.
-
-    The interval is the percentile bootstrap's, drawn from x and from y apart, so that each keeps
-    its number of runs (Agarwal et al. 2021, section 4.3).
-
-    Args:
-        x, y: (n,) and (m,) scores; NaN where one is empty, no interval where one has a single one.
-    """
-    n, m = len(x), len(y)
-    if not (n and m):
-        return Estimate(np.nan, np.nan, np.nan)
-    wins = (x[:, None] > y) + 0.5 * (x[:, None] == y)
-    value = float(wins.mean())
-    if min(n, m) < 2:
-        return Estimate(value, np.nan, np.nan)
-    generator = np.random.default_rng(seed)
-    # How often each run is drawn: a mean over drawn pairs is then two small products.
-    of_x = generator.multinomial(n, np.full(n, 1 / n), size=resamples) / n
-    of_y = generator.multinomial(m, np.full(m, 1 / m), size=resamples) / m
-    return Estimate(value, *_interval(((of_x @ wins) * of_y).sum(axis=1)))
-
-
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
-
-
 def summary(compared: Sequence[Group]) -> pd.DataFrame:
     """One row a group.
 
@@ -245,26 +170,30 @@ def runs(compared: Sequence[Group]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summary_lines(compared: Sequence[Group]) -> str:
-    """summary as a table of plain text."""
-    frame = summary(compared)
-    shown = pd.DataFrame(
+def summary_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame of summary in words, for people to read."""
+    rows = list(frame.itertuples())
+    return pd.DataFrame(
         {
             "group": frame["group"],
-            "seeds": frame["seeds"],
-            "failed": frame["failed"],
-            "solved": [f"{one.solved} of {one.seeds + one.failed}" for one in frame.itertuples()],
+            "seeds": [str(row.seeds) for row in rows],
+            "failed": [str(row.failed) for row in rows],
+            "solved": [f"{row.solved} of {row.seeds + row.failed}" for row in rows],
             f"IQM [{CONFIDENCE:.0%} interval]": [
-                _with_interval(Estimate(one.iqm, one.iqm_low, one.iqm_high))
-                for one in frame.itertuples()
+                _with_interval(Estimate(row.iqm, row.iqm_low, row.iqm_high)) for row in rows
             ],
             "median steps to solved": [
-                "-" if np.isnan(steps) else f"{steps:,.0f}" for steps in frame["steps_to_solved"]
+                "-" if np.isnan(row.steps_to_solved) else f"{row.steps_to_solved:,.0f}"
+                for row in rows
             ],
         }
     )
-    width = shown["group"].str.len().max()
-    shown["group"] = shown["group"].str.ljust(width)
+
+
+def summary_lines(compared: Sequence[Group]) -> str:
+    """summary_text as lines of a terminal."""
+    shown = summary_text(summary(compared))
+    shown["group"] = shown["group"].str.ljust(shown["group"].str.len().max())
     return shown.to_string(index=False)
 
 

@@ -226,6 +226,12 @@ class TrainConfig:
 
 
 @lru_cache(maxsize=1)
+def field_types() -> dict[str, Any]:
+    """The type of each field of TrainConfig; found once, for it takes longer than all checks."""
+    return get_type_hints(TrainConfig)
+
+
+@lru_cache(maxsize=1)
 def field_help() -> dict[str, str]:
     """One line of help for each field of TrainConfig: the docstring under it."""
     (definition,) = ast.parse(inspect.getsource(TrainConfig)).body
@@ -275,7 +281,7 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 
 
 def _check_type(name: str, value: Any) -> None:
-    hint = get_type_hints(TrainConfig)[name]
+    hint = field_types()[name]
     choices = get_args(hint)
     if hint is int and (isinstance(value, bool) or not isinstance(value, int)):
         raise ConfigError(f"{name} must be a whole number, not {value!r}.")

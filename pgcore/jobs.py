@@ -99,10 +99,10 @@ class Slots:
     def __init__(self, count: int = MAX_RUNNING) -> None:
         self.count = count
         self._changed = threading.Condition()
-        self._running: set[TrainingJob] = set()
-        self._waiting: list[TrainingJob] = []
+        self._running: set[object] = set()
+        self._waiting: list[object] = []
 
-    def acquire(self, job: TrainingJob, wanted: Callable[[], bool]) -> bool:
+    def acquire(self, job: object, wanted: Callable[[], bool]) -> bool:
         """Wait in line for a slot; False once the job no longer wants one."""
         with self._changed:
             self._waiting.append(job)
@@ -117,13 +117,13 @@ class Slots:
                 self._waiting.remove(job)
                 self._changed.notify_all()
 
-    def release(self, job: TrainingJob) -> None:
+    def release(self, job: object) -> None:
         """Give the slot back; nothing happens where the job has none."""
         with self._changed:
             self._running.discard(job)
             self._changed.notify_all()
 
-    def position(self, job: TrainingJob) -> int | None:
+    def position(self, job: object) -> int | None:
         """1 for the next in line; None for a job that does not wait."""
         with self._changed:
             return self._waiting.index(job) + 1 if job in self._waiting else None
@@ -254,7 +254,7 @@ class TrainingJob:
             # Whatever broke belongs on the page: a thread that dies in silence looks like a hang.
             end = JobState.FAILED
             with self._lock:
-                self._error = _sentence(error)
+                self._error = sentence(error)
         # Last of all: who sees an ended job may count on its folder being complete.
         self._set(end)
         self._slots.release(self)
@@ -340,7 +340,8 @@ class TrainingJob:
             self._state = state
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
+    """An error as one sentence for the page."""
     text = " ".join(str(error).split())
     if not isinstance(error, ValueError | OSError | ArithmeticError):
         name = type(error).__name__

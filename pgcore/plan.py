@@ -6,9 +6,9 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_type_hints
+from typing import Any
 
-from pgcore.config import ConfigError, TrainConfig
+from pgcore.config import ConfigError, TrainConfig, field_types
 
 _ELSEWHERE = {"algorithm": "algorithms", "seed": "seeds"}
 
@@ -53,7 +53,7 @@ def settings_from_words(lines: Iterable[Sequence[str]]) -> dict[str, tuple[Any, 
         name, words = line[0].replace("-", "_"), line[1:]
         if name in _ELSEWHERE:
             raise ConfigError(f"{name} is not a setting to vary: choose {_ELSEWHERE[name]}.")
-        if name not in get_type_hints(TrainConfig):
+        if name not in field_types():
             raise ConfigError(f"there is no setting named {name[:40]!r}.")
         if name in settings:
             raise ConfigError(f"{name} is varied twice: put all its values together.")
@@ -68,7 +68,7 @@ def value_from_text(name: str, text: str) -> Any:
 
     TrainConfig then says what is wrong with it. Layers are written 64x64, or 64 64, or 64, 64.
     """
-    hint = get_type_hints(TrainConfig)[name]
+    hint = field_types()[name]
     if name == "hidden":
         words = re.sub(r"(?<=\d)x(?=\d)|,", " ", text[:40]).split()
         return tuple(int(word) if word.isdecimal() else word for word in words)

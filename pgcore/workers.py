@@ -126,7 +126,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 def _begin() -> None:
     if hasattr(os, "nice"):
         # Whoever moves a slider meanwhile comes first.
-        os.nice(10)
+        os.nice(5)
 
 
 def _on_ray(

@@ -17,7 +17,7 @@ ROOMS = [
     {"shapes", "returns", "losses", "networks", "mdp", "worlds"},
     {"trajectory", "environments", "envstate", "config"},
     {"agents"},
-    {"train", "stats"},
+    {"train", "stats", "estimates"},
     {
         "checkpoints",
         "evaluate",

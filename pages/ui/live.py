@@ -12,6 +12,7 @@ import streamlit as st
 if TYPE_CHECKING:
     from pgcore.checkpoints import Checkpoint
     from pgcore.jobs import Lease, Slots, TrainingJob
+    from pgcore.sweep_jobs import SweepJob
 
 _KEY = "session_runs"
 _BEAT_SECONDS = 4.0
@@ -35,6 +36,8 @@ class SessionRuns:
     lease: Lease
     runs: list[Run] = field(default_factory=list)
     started: int = 0
+    sweep: SweepJob | None = None
+    """The latest sweep."""
     episodes: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     """Played episodes, the latest ones, so that a rerun does not play them again."""
 
@@ -58,6 +61,13 @@ class SessionRuns:
         """The newest job, if it has not ended."""
         if self.runs and not self.runs[-1].job.snapshot().state.ended:
             return self.runs[-1].job
+        return None
+
+    @property
+    def active_sweep(self) -> SweepJob | None:
+        """The latest sweep, if it has not ended."""
+        if self.sweep is not None and not self.sweep.snapshot().state.ended:
+            return self.sweep
         return None
 
 
@@ -86,7 +96,8 @@ def keep_lease() -> None:
     network blip Streamlit runs nothing by itself.
     """
     runs = st.session_state.get(_KEY)
-    beat = _BEAT_SECONDS if runs is not None and runs.active is not None else None
+    alive = runs is not None and (runs.active is not None or runs.active_sweep is not None)
+    beat = _BEAT_SECONDS if alive else None
     # Drawn in any case: a fragment that came and went would move all that is below it, and what
     # was clicked there meanwhile would be lost.
     st.fragment(renew_lease, run_every=beat, key="lease")()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import streamlit as st
 
 from pages.ui.training import ALGORITHM_NAMES
-from pgcore.config import ALGORITHMS, PRESETS, ConfigError, TrainConfig, field_help
+from pgcore.config import ALGORITHMS, PRESETS, ConfigError, TrainConfig, field_help, field_types
 from pgcore.environments import OFFERED
+from pgcore.plan import value_from_text
 
 _FRONT = ("algorithm", "preset", "env_id", "seed")
 _KEY = "train_"
-_PRESET_NAMES = {"fast": "Fast, corrected", "homework": "As in the homework"}
+PRESET_NAMES = {"fast": "Fast, corrected", "homework": "As in the homework"}
 
 
 def training_config() -> TrainConfig | None:
@@ -27,7 +28,7 @@ def training_config() -> TrainConfig | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         algorithm = st.segmented_control(
             "Algorithm",
-            _algorithms(),
+            algorithms(),
             format_func=lambda name: ALGORITHM_NAMES.get(name, name),
             key=f"{_KEY}algorithm",
             required=True,
@@ -36,7 +37,7 @@ def training_config() -> TrainConfig | None:
         preset = st.segmented_control(
             "Preset",
             PRESETS,
-            format_func=_PRESET_NAMES.__getitem__,
+            format_func=PRESET_NAMES.__getitem__,
             key=f"{_KEY}preset",
             required=True,
             persist_state="session",
@@ -69,7 +70,8 @@ def training_config() -> TrainConfig | None:
         return None
 
 
-def _algorithms() -> list[str]:
+def algorithms() -> list[str]:
+    """All of them, the chapters' first and in their order."""
     first = [name for name in ("reinforce", "vpg", "ppo", "gae") if name in ALGORITHMS]
     return first + [name for name in ALGORITHMS if name not in first]
 
@@ -97,19 +99,19 @@ def title(name: str) -> str:
 def widget(name: str, default: Any, key: str, help_text: str) -> Any:
     """A setting as the widget of its type, with its help; what the reader chose."""
     label = title(name)
-    hint = get_type_hints(TrainConfig)[name]
+    hint = field_types()[name]
     common: dict[str, Any] = {"key": key, "persist_state": "session"}
     if key not in st.session_state:
         st.session_state[key] = " ".join(map(str, default)) if name == "hidden" else default
     if hint is bool:
         value = st.toggle(label, **common)
     elif name == "hidden":
-        value = _layers(st.text_input(label, **common))
+        value = value_from_text(name, st.text_input(label, **common))
     elif hint in (int, float):
         step = 1 if hint is int else None
         value = st.number_input(label, step=step, format=None if step else "%g", **common)
     else:
-        choices = _algorithms() if name == "algorithm" else get_args(hint)
+        choices = algorithms() if name == "algorithm" else get_args(hint)
         value = st.selectbox(label, choices, **common)
     st.caption(help_text)
     return value
@@ -130,7 +132,7 @@ def _read_link() -> None:
             form[name] = asked[name]
     start = TrainConfig.preset(form["preset"], form["algorithm"])
     values = {
-        field.name: _from_text(field.name, asked[field.name])
+        field.name: value_from_text(field.name, asked[field.name])
         for field in dataclasses.fields(TrainConfig)
         if field.name in asked and field.name not in allowed
     }
@@ -166,24 +168,6 @@ def _invalid(start: TrainConfig, values: dict[str, Any], problems: list[str]) ->
             problems.append(str(problem).rstrip("."))
             invalid.append(name)
     return invalid
-
-
-def _layers(text: str) -> tuple[int | str, ...]:
-    words = text[:40].replace(",", " ").split()
-    return tuple(int(word) if word.isdecimal() else word for word in words)
-
-
-def _from_text(name: str, text: str) -> Any:
-    if name == "hidden":
-        return _layers(text)
-    hint = get_type_hints(TrainConfig)[name]
-    if hint in (int, float, bool):
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            return text[:40]
-        return float(value) if hint is float and isinstance(value, int) else value
-    return text
 
 
 def _write_link(algorithm: str, preset: str, env_id: str, seed: int, changes: dict) -> None:

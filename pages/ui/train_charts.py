@@ -10,7 +10,7 @@ from pgcore.environments import OFFERED
 from pgcore.jobs import JobSnapshot
 
 POLL_SECONDS = 0.5
-_RETURN_RANGE = {"CartPole-v1": (0.0, 510.0), "Acrobot-v1": (-510.0, 0.0)}
+RETURN_RANGE = {"CartPole-v1": (0.0, 510.0), "Acrobot-v1": (-510.0, 0.0)}
 
 
 def returns(shown: dict[str, JobSnapshot]) -> None:
@@ -24,7 +24,7 @@ def returns(shown: dict[str, JobSnapshot]) -> None:
         {
             "curve": curve,
             "scores": scores,
-            train_incidents.DATASET: train_incidents.rows(found, curve, _RETURN_RANGE.get(env_id)),
+            train_incidents.DATASET: train_incidents.rows(found, curve, RETURN_RANGE.get(env_id)),
         },
         "returns",
         "Episode return by environment steps, a line and a band for each run.",
@@ -86,7 +86,7 @@ def _draw(spec: dict, rows: dict[str, pd.DataFrame], key: str, alt: str, **optio
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _returns_spec(runs: tuple[str, ...], env_id: str, total: int, forks: tuple[str, ...]) -> dict:
-    domain = _RETURN_RANGE.get(env_id)
+    domain = RETURN_RANGE.get(env_id)
     return training.returns_chart(runs, env_id, total, domain, forks).to_dict()
 
 
