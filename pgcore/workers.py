@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -89,7 +91,9 @@ def _pool(
 ) -> Generator[tuple[Item, Any], None, list[Item]]:
     """Takes from `waiting`; returns what was being computed when a process was killed."""
     # A pool of its own, not joblib's shared one: two sweeps of one server must not end each other.
-    pool = ProcessPoolExecutor(min(workers, len(waiting)), timeout=60, initializer=_begin)
+    pool = ProcessPoolExecutor(
+        min(workers, len(waiting)), initializer=_begin, initargs=(os.getpid(),)
+    )
     # Or the exit of this process would wait until its workers are done.
     pool._flags.kill_workers = True
     running: dict[Future, Item] = {}
@@ -123,10 +127,18 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin() -> None:
+def _begin(parent: int) -> None:
     if hasattr(os, "nice"):
         # Whoever moves a slider meanwhile comes first.
         os.nice(5)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """A parent that is killed can end nobody."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _on_ray(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -68,16 +69,19 @@ def test_a_sweep_that_ends_leaves_another_one_alone():
     assert sorted(other) == [(0.0, None), (0.5, None)]
 
 
-def test_a_process_that_ends_takes_its_workers_along():
+@pytest.mark.parametrize("killed", [False, True], ids=["ends", "is killed"])
+def test_a_process_takes_its_workers_along_when_it(killed):
     code = f"""
-import threading, time
+import os, signal, threading, time
 from pgcore.workers import spread
 running = spread(time.sleep, [0.0, {LONG}, {LONG}], "processes", 2, lambda: True)
 next(running)
 threading.Thread(target=list, args=(running,), daemon=True).start()
+if {killed}:
+    os.kill(os.getpid(), signal.SIGKILL)
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
-    assert process.wait(60) == 0
+    assert process.wait(60) == (-signal.SIGKILL if killed else 0)
     deadline = time.monotonic() + 60
     with suppress(ProcessLookupError):
         while time.monotonic() < deadline:
