@@ -141,7 +141,7 @@ def _checked(
         )
     steps = sum(config.total_steps for config in asked)
     st.caption(
-        f"{groups} {'groups' if groups > 1 else 'group'} × {seeds} seeds = {len(asked)} runs, "
+        f"{_counted(groups, 'group')} × {_counted(seeds, 'seed')} = {_counted(len(asked), 'run')}, "
         f"{_millions(steps)} environment steps in all."
     )
     return asked
@@ -149,6 +149,10 @@ def _checked(
 
 def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
 
 
 def _millions(steps: int) -> str:
