@@ -81,7 +81,10 @@ if {killed}:
     os.kill(os.getpid(), signal.SIGKILL)
 """
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
-    assert process.wait(60) == (-signal.SIGKILL if killed else 0)
+    try:
+        assert process.wait(60) == (-signal.SIGKILL if killed else 0)
+    finally:
+        process.kill()
     deadline = time.monotonic() + 60
     with suppress(ProcessLookupError):
         while time.monotonic() < deadline:
