@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import clinic, clinic_checks, live, training
+from pages.ui import clinic, clinic_checks, live, training, training_rows
 from pages.ui.clinic import Twins
 from pgcore.jobs import JobSnapshot
 
@@ -74,7 +74,7 @@ def _charts(twins: Twins, shown: dict[str, JobSnapshot]) -> None:
     names = tuple(shown)
     if len(shown) == 1:
         st.markdown("**What its author looks at: mean reward a step**")
-        rows = training.meter_rows(shown)
+        rows = training_rows.meter_rows(shown)
         _draw(
             _reward_spec(names, config.total_steps),
             {"meter": rows[rows["meter"] == "reward_per_step"]},
@@ -82,7 +82,7 @@ def _charts(twins: Twins, shown: dict[str, JobSnapshot]) -> None:
             "Mean reward a step by environment steps: flat, close to 1.",
         )
         st.markdown("**The same run: episode return**")
-    curve, scores = training.curve_rows(shown)
+    curve, scores = training_rows.curve_rows(shown)
     _draw(
         _returns_spec(names, config.env_id, config.total_steps),
         {"curve": curve, "scores": scores},

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import settings
-from pages.ui.training import ALGORITHM_NAMES
+from pages.ui.run_names import ALGORITHM_NAMES
 from pgcore.config import ALGORITHMS, PRESETS, ConfigError, TrainConfig, field_help
 from pgcore.environments import OFFERED
 from pgcore.plan import settings_from_words

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from pages.ui.training import ALGORITHM_NAMES
+from pages.ui.run_names import ALGORITHM_NAMES
 from pgcore.config import ALGORITHMS, PRESETS, ConfigError, TrainConfig, field_help, field_types
 from pgcore.environments import OFFERED
 from pgcore.plan import value_from_text

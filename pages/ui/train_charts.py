@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from pages.ui import live, train_incidents, training
+from pages.ui import live, run_names, train_incidents, training, training_rows
 from pgcore.environments import OFFERED
 from pgcore.jobs import JobSnapshot
 
@@ -17,10 +17,10 @@ def returns(shown: dict[str, JobSnapshot]) -> None:
     """Episode return by environment steps, and how to read it."""
     env_id = next(iter(shown.values())).config.env_id
     total = max(one.config.total_steps for one in shown.values())
-    curve, scores = training.curve_rows(shown)
+    curve, scores = training_rows.curve_rows(shown)
     found = train_incidents.marks(shown)
     _draw(
-        _returns_spec(tuple(shown), env_id, total, training.forked(shown)),
+        _returns_spec(tuple(shown), env_id, total, training_rows.forked(shown)),
         {
             "curve": curve,
             "scores": scores,
@@ -49,7 +49,7 @@ def _meters(runs: live.SessionRuns) -> None:
     if not shown:
         return
     total = max(one.config.total_steps for one in shown.values())
-    rows = training.meter_rows(shown)
+    rows = training_rows.meter_rows(shown)
     with st.grid(min_column_width=300):
         for meter in training.METERS:
             mine = rows[rows["meter"].isin(meter.columns)]
@@ -59,7 +59,7 @@ def _meters(runs: live.SessionRuns) -> None:
                     st.caption(f"{meter.caption} Nothing to show for these runs.")
                     continue
                 _draw(
-                    _meter_spec(meter, tuple(shown), total, training.forked(shown)),
+                    _meter_spec(meter, tuple(shown), total, training_rows.forked(shown)),
                     {"meter": mine},
                     f"meter_{meter.columns[0]}",
                     f"{meter.title} by environment steps.",
@@ -73,7 +73,7 @@ def on_one_axis(runs: live.SessionRuns) -> dict[str, JobSnapshot]:
         return {}
     env_id = runs.runs[-1].job.config.env_id
     return {
-        training.label(run.number, run.job.config, run.job.fork): run.job.snapshot()
+        run_names.label(run.number, run.job.config, run.job.fork): run.job.snapshot()
         for run in runs.runs
         if run.job.config.env_id == env_id
     }
@@ -111,7 +111,7 @@ def _legend_text(shown: dict[str, JobSnapshot], env_id: str) -> str:
             f"The homework's loop starts fresh episodes every {max(cut)} steps, so no longer "
             "episode ever ends in training: trust the dots. "
         )
-    if training.forked(shown):
+    if training_rows.forked(shown):
         text += "Broken line: a fork; it begins on its parent's curve. "
     text += "Click a name in the legend to single out a run. "
     return text + "Ctrl with the wheel zooms, a double click zooms back."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import live, settings, train_panels, training
+from pages.ui import live, run_names, settings, train_panels
 from pgcore.checkpoints import Checkpoint
 from pgcore.config import ConfigError, TrainConfig, field_help
 from pgcore.forks import Fork, changeable
@@ -61,7 +61,7 @@ def _fork(
     snapshot = run.job.snapshot()
     earlier = snapshot.fork.history if snapshot.fork else ()
     history = [one for one in (*earlier, *snapshot.stats) if one.update <= checkpoint.update]
-    name = training.label(run.number, snapshot.config, snapshot.fork)
+    name = run_names.label(run.number, snapshot.config, snapshot.fork)
     try:
         fork = Fork(name, checkpoint, config.replace(**changes), tuple(history))
     except ConfigError as problem:

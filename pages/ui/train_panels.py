@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import live, train_charts, training
+from pages.ui import live, run_names, train_charts
 from pgcore.checkpoints import Checkpoint
 from pgcore.config import TrainConfig
 from pgcore.forks import Fork
@@ -124,7 +124,7 @@ def start(
     if config is None or runs.active is not None:
         return
     try:
-        name = options["name"] or training.folder_name(config, fork)
+        name = options["name"] or run_names.folder_name(config, fork)
         folder = folder_for(_FOLDER, name) if options["keep"] else None
     except RunFolderError as problem:
         say(problem)

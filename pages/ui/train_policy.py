@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from pages.ui import figure, training
+from pages.ui import figure, run_names
 from pages.ui.train_policy_episode import CHECKPOINT, TAIL, Played
 from pages.ui.train_policy_figure import build
 from pgcore.checkpoints import Checkpoint
@@ -104,7 +104,7 @@ def _explained(config: TrainConfig, played: Played) -> str:
             "what the agent really thought, may differ from the colour under the dot. "
         )
     if played.episode.values is None:
-        name = training.ALGORITHM_NAMES.get(config.algorithm, config.algorithm)
+        name = run_names.ALGORITHM_NAMES.get(config.algorithm, config.algorithm)
         words += f"{name} trains no value network, so there is no V to draw. "
     if played.stride > 1:
         words += f"The picture changes every {played.stride} steps. "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui import live, train_charts, train_fork, train_panels, train_policy, training
+from pages.ui import live, run_names, train_charts, train_fork, train_panels, train_policy
 from pgcore import playback as play
 from pgcore.checkpoints import SUFFIX, Checkpoint, CheckpointError
 from pgcore.config import ConfigError
@@ -37,7 +37,7 @@ def _playback(runs: live.SessionRuns, options: dict, waiting: bool) -> None:
         st.caption("As soon as the run has a checkpoint to compare with the untrained agent.")
         return
     by_label = {
-        training.label(run.number, run.job.config, run.job.fork): run
+        run_names.label(run.number, run.job.config, run.job.fork): run
         for run in runs.runs
         if run.job.snapshot().checkpoints
     }
@@ -61,9 +61,6 @@ def _playback(runs: live.SessionRuns, options: dict, waiting: bool) -> None:
     kept, update = train_policy.choose(run.job.number, newest)
     updates = list(kept)
     seed = st.session_state.get("playback_seed", 0)
-    with st.spinner("Playing an episode…"):
-        episode, _ = live.episode(kept[update], seed)
-        train_policy.show(run.job.number, kept, update, episode, seed)
     columns = st.columns(2)
     for column, title, one in (
         (columns[0], f"After update {updates[0]}" if updates[0] else "Untrained", kept[updates[0]]),
@@ -80,6 +77,8 @@ def _playback(runs: live.SessionRuns, options: dict, waiting: bool) -> None:
             note = play.speed_note(episode)
             if note:
                 st.caption(note)
+    with st.spinner("Drawing what it thinks…"):
+        train_policy.show(run.job.number, kept, update, episode, seed)
     with st.container(horizontal=True):
         _download("This episode as GIF", gif, f"episode-{update}.gif", "image/gif")
         _download(
@@ -96,7 +95,7 @@ def downloads(runs: live.SessionRuns, options: dict) -> None:
     st.subheader("Take it with you")
     with st.container(horizontal=True):
         for run in runs.runs:
-            name = training.label(run.number, run.job.config, run.job.fork)
+            name = run_names.label(run.number, run.job.config, run.job.fork)
             _download(
                 f"Metrics of {name} as CSV",
                 # Made when it is asked for, from the run as it stands then.
@@ -127,7 +126,7 @@ def downloads(runs: live.SessionRuns, options: dict) -> None:
         key="upload_until",
     )
     st.caption(
-        f"{training.ALGORITHM_NAMES.get(checkpoint.config.algorithm)} on "
+        f"{run_names.ALGORITHM_NAMES.get(checkpoint.config.algorithm)} on "
         f"{checkpoint.config.env_id} after update {checkpoint.update:,}."
     )
     if st.button("Continue this run", icon=":material/resume:", disabled=runs.active is not None):

@@ -3,7 +3,6 @@ new data must not rebuild a chart, or zoom and legend would be lost at every upd
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,14 +10,7 @@ import altair as alt
 import pandas as pd
 
 from pages.ui import theme, train_incidents
-from pgcore.config import PRESETS, TrainConfig
 from pgcore.environments import OFFERED
-from pgcore.forks import Fork
-from pgcore.jobs import JobSnapshot
-from pgcore.stats import UpdateStats
-from pgcore.studies import learning_curve
-
-ALGORITHM_NAMES = {"ppo": "PPO", "vpg": "VPG", "gae": "GAE", "reinforce": "REINFORCE"}
 
 _WHOLE, _BROKEN = [1, 0], [7, 3]
 
@@ -66,35 +58,6 @@ METERS = (
 )
 
 
-def label(number: int, config: TrainConfig, fork: Fork | None = None) -> str:
-    """What the legend calls a run: "#2 PPO fast, seed 1"; "edited" where a setting differs.
-
-    A fork: "#3 fork of #1 at update 40: learning rate 0.012 → 0.1".
-    """
-    if fork is not None:
-        # A label opens with the run's number, and that is enough of the parent's.
-        parent, _, _ = fork.parent.partition(" ")
-        return f"#{number} fork of {parent} at update {fork.update}: {fork.describe()}"
-    name = ALGORITHM_NAMES.get(config.algorithm, config.algorithm)
-    return f"#{number} {name} {preset_of(config)}, seed {config.seed}"
-
-
-def preset_of(config: TrainConfig) -> str:
-    """The preset that a config is, whatever its seed and environment, or "edited"."""
-    for name in PRESETS:
-        same = TrainConfig.preset(name, config.algorithm, seed=config.seed, env_id=config.env_id)
-        if config == same:
-            return name
-    return "edited"
-
-
-def folder_name(config: TrainConfig, fork: Fork | None = None) -> str:
-    """What a run folder is called where nobody names it, as on the command line."""
-    if fork is not None:
-        return fork.folder_name(folder_name(fork.checkpoint.config))
-    return f"{config.algorithm}-{preset_of(config)}-seed{config.seed}"
-
-
 def _x(total_steps: int, title: str | None = "environment steps") -> alt.X:
     return (
         alt.X("env_steps:Q")
@@ -133,11 +96,6 @@ def _legend(forks: Sequence[str]) -> alt.Legend:
         symbolStrokeWidth=2.5,
         symbolOpacity=1,
     )
-
-
-def forked(snapshots: dict[str, JobSnapshot]) -> tuple[str, ...]:
-    """Those of the runs that branched off another."""
-    return tuple(run for run, snapshot in snapshots.items() if snapshot.fork)
 
 
 def returns_chart(
@@ -243,36 +201,3 @@ def meter_chart(
     else:
         chart = chart.encode(strokeDash=_run_dash(runs, forks, legend=None))
     return chart.properties(height=150)
-
-
-def curve_rows(snapshots: dict[str, JobSnapshot]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The datasets "curve" and "scores" of returns_chart."""
-    curves = [
-        learning_curve.return_curve(snapshot.stats, history=_history(snapshot)).assign(run=run)
-        for run, snapshot in snapshots.items()
-    ]
-    scores = [
-        (run, score.update, score.env_steps, score.evaluation.mean, len(score.evaluation.returns))
-        for run, snapshot in snapshots.items()
-        for score in snapshot.scores
-    ]
-    return pd.concat(curves, ignore_index=True), pd.DataFrame(
-        scores, columns=["run", "update", "env_steps", "score", "episodes"]
-    )
-
-
-def meter_rows(snapshots: dict[str, JobSnapshot]) -> pd.DataFrame:
-    """All meters of all runs, long: run, env_steps, meter, value; missing ones left out."""
-    frames = [
-        # A fork's line begins where its parent's was.
-        learning_curve.meters((*_history(snapshot)[-1:], *snapshot.stats)).assign(run=run)
-        for run, snapshot in snapshots.items()
-    ]
-    wide = pd.concat(frames, ignore_index=True)
-    # An infinite KL would leave a chart without axis, and without all its other points.
-    finite = wide.replace([math.inf, -math.inf], math.nan)
-    return finite.melt(["run", "env_steps"], var_name="meter", value_name="value").dropna()
-
-
-def _history(snapshot: JobSnapshot) -> tuple[UpdateStats, ...]:
-    return snapshot.fork.history if snapshot.fork else ()

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.ui import controls, live, training, update_link
+from pages.ui import controls, live, run_names, update_link
 from pgcore import checkpoints
 from pgcore.agents import REGISTRY
 from pgcore.checkpoints import Checkpoint, CheckpointError
 from pgcore.config import ConfigError, TrainConfig
+from pgcore.jobs import JobSnapshot
 from pgcore.recording import Recording, record
 from pgcore.stats import UpdateStats
 from pgcore.train import Trainer, TrainingDiverged
@@ -76,7 +77,7 @@ def pick(forget: tuple[str, ...]) -> Picked | None:
         return None
 
 
-def _session_runs() -> dict[str, training.JobSnapshot]:
+def _session_runs() -> dict[str, JobSnapshot]:
     """This session's runs that have a ratio to look at, by label."""
     found, others = {}, 0
     for run in live.session_runs().runs:
@@ -84,7 +85,7 @@ def _session_runs() -> dict[str, training.JobSnapshot]:
         if not REGISTRY[snapshot.config.algorithm].uses_ratio:
             others += 1
         elif snapshot.stats and snapshot.checkpoints:
-            found[training.label(run.number, snapshot.config, snapshot.fork)] = snapshot
+            found[run_names.label(run.number, snapshot.config, snapshot.fork)] = snapshot
     if others:
         st.caption(
             f"{others} of this session's runs cannot be chosen: without a ratio there is no clip."
@@ -92,7 +93,7 @@ def _session_runs() -> dict[str, training.JobSnapshot]:
     return found
 
 
-def _record(run: str, update: int, snapshot: training.JobSnapshot | None) -> Picked:
+def _record(run: str, update: int, snapshot: JobSnapshot | None) -> Picked:
     if snapshot is None:
         key = f"{run} {update}"
         start = _ready_checkpoint(run, (update - 1) // STRIDE * STRIDE)

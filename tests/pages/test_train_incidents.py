@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from pages.ui import train_incidents, training
+from pages.ui import run_names, train_incidents, training_rows
 from pages.ui.chapter import CHAPTERS
 from pgcore.config import TrainConfig
 from pgcore.forks import Fork
@@ -31,7 +31,7 @@ def snapshots():
         job.start()
         job.join(120)
         assert job.snapshot().state is JobState.DONE
-        shown[training.label(number, config)] = job.snapshot()
+        shown[run_names.label(number, config)] = job.snapshot()
     return shown
 
 
@@ -66,7 +66,7 @@ def test_a_fork_is_not_blamed_for_its_parent(snapshots):
 
 def test_a_mark_lies_on_its_run_and_clear_of_the_edges(snapshots):
     found = train_incidents.marks(snapshots)
-    curve, _ = training.curve_rows(snapshots)
+    curve, _ = training_rows.curve_rows(snapshots)
     free = train_incidents.rows(found, curve, None)
     assert list(free["mark"]) == [str(one.number) for one in found]
     for row, mark in zip(free.itertuples(), found, strict=True):
@@ -80,7 +80,7 @@ def test_a_mark_lies_on_its_run_and_clear_of_the_edges(snapshots):
 def test_a_meter_without_a_finite_value_leaves_a_gap(snapshots):
     stats = next(iter(snapshots.values())).stats
     assert any(not math.isfinite(one.approx_kl) for one in stats)
-    rows = training.meter_rows(snapshots)
+    rows = training_rows.meter_rows(snapshots)
     assert rows["value"].map(math.isfinite).all()
     assert {"approx_kl", "ratio_spread"} <= set(rows["meter"])
 
