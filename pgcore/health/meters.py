@@ -17,7 +17,7 @@ CERTAIN, UNSURE = 0.15, 0.82
 """Normalised entropy below which a policy hardly explores, and above which it hardly prefers."""
 TINY = 0.01
 """Mean gradient by log-probability, times the batch size; with normalised advantages it is 0.8."""
-BLIND = 0.3
+BLIND = 0.2
 """Explained variance that a value network exceeds at times, if it learns at all."""
 ENOUGH = 10
 """Updates before entropy and explained variance say anything."""

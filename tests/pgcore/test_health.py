@@ -125,3 +125,7 @@ def test_nothing_is_said_too_early():
     assert found["Entropy collapsed"].value == pytest.approx(1, abs=0.02)
     with pytest.raises(ValueError, match="before the first update"):
         health.check([], seen, 2, 1)
+
+
+def test_a_slow_value_network_is_not_taken_for_a_broken_one():
+    assert not fired(BUGS["advantage_not_detached"].healthy_run(seed=2))
