@@ -56,6 +56,7 @@ def homework(algorithms: Iterable[str], iterations: int) -> dict[str, list[Refer
     )
     runs = {}
     for algorithm in algorithms:
+        race(algorithm, 1)  # pays for lazy imports and allocator warm-up
         theirs, ours = race(algorithm, iterations)
         print(
             f"| {algorithm} | {theirs.seconds:.1f} | {ours.seconds:.1f} "
