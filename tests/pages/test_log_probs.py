@@ -11,7 +11,7 @@ from pgcore.studies import log_probs
 from tests.conftest import ROOT, assert_no_exception, wait_idle
 from tests.pages import figures
 
-POLICY, SAMPLES, ENTROPY, COIN, GRADIENT, UNDERFLOW, RATIO = range(7)
+POLICY, SAMPLES, ENTROPY, GRADIENT, COIN, UNDERFLOW, RATIO = range(7)
 
 
 def open_chapter(**query: str) -> AppTest:
