@@ -52,7 +52,9 @@ def mode() -> str:
 
 def configs() -> list[TrainConfig] | None:
     """Draw the form; the runs that it describes, or None after saying what is wrong with it."""
-    _read_link()
+    # A box that stays when its notice goes: the form would move up, and lose what is being typed.
+    with st.container():
+        _read_link()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         algorithms = st.segmented_control(
             "Algorithms",

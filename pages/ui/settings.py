@@ -24,7 +24,9 @@ def training_config() -> TrainConfig | None:
     The link in the address bar always describes the form: the four main choices, and each
     further setting that differs from its preset.
     """
-    _read_link()
+    # A box that stays when its notice goes: the form would move up, and lose what is being typed.
+    with st.container():
+        _read_link()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         algorithm = st.segmented_control(
             "Algorithm",
