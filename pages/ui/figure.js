@@ -6,22 +6,37 @@ const mounted = new WeakMap();
 export default function ({ data, parentElement, setStateValue }) {
   let figure = mounted.get(parentElement);
   if (!figure) mounted.set(parentElement, (figure = new Figure(parentElement)));
-  figure.report = (values) => setStateValue("values", values);
+  figure.report = (values) => setStateValue("told", { values, packs: [...packs.keys()] });
   figure.receive(data);
   return () => figure.destroy();
 }
 
-// [length, JSON] [length, JSON] [columns] [live columns]: see figure_pack.py.
+// By digest: what every figure on this page of the browser has received, the newest last. The server
+// is told, and sends only what changes.
+const packs = new Map();
+const MOST_PACKS = 40;
+
+// [length, JSON], then [length, JSON] [columns] unless they are here already, then [live columns]:
+// see figure_pack.py.
 function unpack(bytes) {
   const buffer = bytes.slice().buffer;
-  const heads = [];
-  let at = 0;
-  for (let i = 0; i < 2; i++) {
-    const length = new DataView(buffer).getUint32(at, true);
-    heads.push(JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, at + 4, length))));
-    at += 4 + length;
+  let base = 0;
+  const head = () => {
+    const length = new DataView(buffer).getUint32(base, true);
+    const text = new TextDecoder().decode(new Uint8Array(buffer, base + 4, length));
+    base += 4 + length;
+    return JSON.parse(text);
+  };
+  const now = head();
+  let pack = packs.get(now.digest);
+  if (now.packed) {
+    pack = { ...head(), buffer, base };
+    base += pack.size;
   }
-  return { ...heads[0], ...heads[1], buffer, base: at };
+  packs.delete(now.digest);
+  if (pack) packs.set(now.digest, pack);
+  if (packs.size > MOST_PACKS) packs.delete(packs.keys().next().value);
+  return pack && { ...pack, ...now, liveBuffer: buffer, liveBase: base };
 }
 
 function embedder(file) {
@@ -40,10 +55,11 @@ class Figure {
 
   receive(bytes) {
     const figure = unpack(bytes);
+    if (!figure) return this.report(this.state ? this.told() : {});
     const theme = this.look();
     this.live = figure.live;
     for (const [name, table] of Object.entries(this.live.tables)) {
-      Object.assign(table, { buffer: figure.buffer, base: figure.base + figure.size });
+      Object.assign(table, { buffer: figure.liveBuffer, base: figure.liveBase });
       delete this.drawn[name];
     }
     const fresh = figure.digest !== this.digest;

@@ -10,6 +10,7 @@ A figure is built once (build, of the parts below) and shown in every session (s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ __all__ = [
     "text",
 ]
 
+THERE = "figures in the browser"
+"""Key in the session: digests of what the browser last said that it keeps."""
 _HERE = Path(__file__).resolve().parent
 _component = st.components.v2.component(
     "pgcore_figure",
@@ -84,16 +87,19 @@ def _show(key: str, figure: Figure, live: Live | None) -> dict[str, Any]:
         kept["now"] = kept["start"]
     for notice in kept["notices"]:
         st.warning(notice, icon=":material/link_off:")
-    reported = st.session_state.get(key, {}).get("values")
+    reported = _told(key).get("values")
     kept["now"] = _checked(figure, reported, kept["now"])
     now = _indices(figure, kept["now"])
     blocks: list[bytes] = []
+    there = figure.digest in st.session_state.get(THERE, ())
     head = {
+        "digest": figure.digest,
+        "packed": not there,
         "start": _indices(figure, kept["start"]),
         "live": _live(figure, live, now, blocks),
     }
-    payload = sized(head) + figure.packed + b"".join(blocks)
-    _component(key=key, data=payload, on_values_change=_nothing)
+    payload = sized(head) + (b"" if there else figure.packed) + b"".join(blocks)
+    _component(key=key, data=payload, on_told_change=partial(_note_packs, key))
     if reported is not None:
         kept["notices"] = []
     _write_url(figure, now)
@@ -108,7 +114,7 @@ def asked(key: str, name: str) -> str | None:
 
     It comes from outside, and is known before show(): for a figure that is made after it.
     """
-    reported = st.session_state.get(key, {}).get("values")
+    reported = _told(key).get("values")
     given = reported.get(name) if isinstance(reported, dict) else None
     if isinstance(given, str):
         return given
@@ -128,8 +134,17 @@ def _live(
     }
 
 
-def _nothing() -> None:
-    """A component reports a state only where a callback is named."""
+def _told(key: str) -> dict[str, Any]:
+    """What a figure's browser side last reported: values, packs. It comes from outside."""
+    told = st.session_state.get(key, {}).get("told")
+    return told if isinstance(told, dict) else {}
+
+
+def _note_packs(key: str) -> None:
+    """Which figures the browser keeps, as bytes: what it has is not sent again."""
+    packs = _told(key).get("packs")
+    known = packs if isinstance(packs, list) else []
+    st.session_state[THERE] = frozenset(one for one in known if isinstance(one, str))
 
 
 def _start(figure: Figure, kept: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

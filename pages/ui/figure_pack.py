@@ -60,11 +60,11 @@ def build(
     header["size"] = len(packed)
     # What tells the browser how much of what it has drawn can stay: all, all but the rows and the
     # sliders' values, all but the charts.
-    header["digest"] = _digest(header, packed)
+    digest = _digest(header, packed)
     header["charts"] = _digest(shown["plots"])
     panels = [plot.get("html") for plot in shown["plots"]]
     header["form"] = _digest(top, body, panels, [_fixed(one) for one in header["controls"]])
-    return Figure(tuple(controls), sized(header) + packed)
+    return Figure(tuple(controls), digest, sized(header) + packed)
 
 
 def _digest(*parts: Any) -> str:

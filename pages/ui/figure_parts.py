@@ -103,6 +103,7 @@ class Figure:
     """A packed figure: plain bytes, so that st.cache_data can keep it for every session."""
 
     controls: tuple[Control, ...]
+    digest: str
     packed: bytes
 
 

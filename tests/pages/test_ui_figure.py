@@ -1,3 +1,4 @@
+import base64
 import json
 
 import numpy as np
@@ -130,9 +131,9 @@ def test_the_browser_knows_what_of_a_figure_can_stay():
     def marks(alt="points", **changes):
         x = controls.slider("x", "X", **{"stop": 2, "default": 1} | changes)
         plot = figure.Plot(charts.layers(charts.points("rows", *AXES)), alt)
-        made = figure.build([x], {"rows": figure.Rows(frame(xs=x.values), ("x",))}, [plot]).packed
-        head = json.loads(made[4 : 4 + int.from_bytes(made[:4], "little")])
-        return head["digest"], head["charts"], head["form"]
+        made = figure.build([x], {"rows": figure.Rows(frame(xs=x.values), ("x",))}, [plot])
+        head = json.loads(made.packed[4 : 4 + int.from_bytes(made.packed[:4], "little")])
+        return made.digest, head["charts"], head["form"]
 
     def same(**changes):
         return [a == b for a, b in zip(marks(), marks(**changes), strict=True)]
@@ -216,3 +217,43 @@ def test_fingers(open_page):
     page.touchscreen.tap(box["x"] + 0.8 * box["width"], box["y"] + 0.5 * box["height"])
     page.evaluate("() => new Promise(requestAnimationFrame)")
     assert float(figures.state(page, "clip")["ratio"]) > 1.4
+
+
+def test_what_the_browser_has_is_not_sent_again():
+    at = open_page()
+    whole = at.get("bidi_component")[0].proto.bytes
+    at.session_state[figure.THERE] = frozenset({build().digest})
+    again = at.run().get("bidi_component")[0].proto.bytes
+    assert whole.endswith(build().packed)
+    assert len(again) < len(whole) - len(build().packed) + 10
+    at.session_state[figure.THERE] = frozenset({"another"})
+    assert at.run().get("bidi_component")[0].proto.bytes == whole
+
+
+@pytest.mark.browser
+def test_a_release_brings_only_what_changes(open_page):
+    page = open_page("log_probs")
+    figures.find(page, "gradient-3")
+    asked, told = [], []
+    wire = page.context.new_cdp_session(page)
+    wire.on("Network.webSocketFrameSent", lambda event: asked.append(event))
+    wire.on(
+        "Network.webSocketFrameReceived",
+        lambda event: told.append(base64.b64decode(event["response"]["payloadData"])),
+    )
+    wire.send("Network.enable")
+
+    def release():
+        asked.clear(), told.clear()
+        figures.slider(page, "policy-3", "za").press("ArrowRight")
+        page.wait_for_timeout(1000)  # what is awaited is that nothing more comes
+        assert asked
+        return b"".join(told)
+
+    # The first one also tells the server what is here; then new rows come, and no chart.
+    release()
+    drawn = page.locator(".st-key-gradient-3 .plots").inner_html()
+    answer = release()
+    assert b'"start"' in answer
+    assert b'"vega"' not in answer
+    assert page.locator(".st-key-gradient-3 .plots").inner_html() != drawn
