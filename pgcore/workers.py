@@ -102,7 +102,10 @@ def _pool(
             while waiting and len(running) < workers:
                 with _deaf_to_ctrl_c():
                     future = pool.submit(work, waiting[0])
-                running[future] = waiting.popleft()
+                    running[future] = waiting.popleft()
+                    # A pool that ends before its thread has taken the work makes that thread fail.
+                    while not (future.running() or future.done()):
+                        time.sleep(0.001)  # polling: loky announces this to nobody
             ready, _ = wait(running, timeout=_TICK, return_when=FIRST_COMPLETED)
             for future in ready:
                 result = future.result()

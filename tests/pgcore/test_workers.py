@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -99,3 +101,22 @@ def test_how_many():
     for number in (0, -2):
         with pytest.raises(ConfigError, match="workers must be at least 1, or -1"):
             workers.count(number)
+
+
+def test_ctrl_c_at_the_moment_of_a_start_leaves_no_trace(monkeypatch):
+    """What was just submitted is not yet with a process; loky's thread must not trip over it."""
+    fallen = []
+    monkeypatch.setattr(threading, "excepthook", fallen.append)
+    submit = workers.ProcessPoolExecutor.submit
+
+    def interrupted(pool, *given):
+        future = submit(pool, *given)
+        if given[1] == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return future
+
+    monkeypatch.setattr(workers.ProcessPoolExecutor, "submit", interrupted)
+    for _ in range(10):
+        with pytest.raises(KeyboardInterrupt):
+            list(spread(math.sqrt, range(6), "processes", 2, ever))
+    assert not fallen
