@@ -46,7 +46,9 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start_server(cwd: Path = ROOT, **environment: str) -> tuple[subprocess.Popen[bytes], str]:
+def start_server(
+    cwd: Path = ROOT, script: Path = ROOT / "app.py", **environment: str
+) -> tuple[subprocess.Popen[bytes], str]:
     """The app as a user starts it, on a free port; returns when it answers."""
     port = free_port()
     command = [
@@ -54,7 +56,7 @@ def start_server(cwd: Path = ROOT, **environment: str) -> tuple[subprocess.Popen
         "-m",
         "streamlit",
         "run",
-        str(ROOT / "app.py"),
+        str(script),
         "--server.headless=true",
         f"--server.port={port}",
     ]

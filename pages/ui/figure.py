@@ -54,11 +54,12 @@ __all__ = [
 THERE = "figures in the browser"
 """Key in the session: digests of what the browser last said that it keeps."""
 _HERE = Path(__file__).resolve().parent
+_PARTS = ("", "_packs", "_inputs", "_marks")
 _component = st.components.v2.component(
     "pgcore_figure",
     html='<div class="figure"></div>',
     css=(_HERE / "figure.css").read_text(),
-    js="\n".join((_HERE / f"figure{part}.js").read_text() for part in ("", "_inputs", "_marks")),
+    js="\n".join((_HERE / f"figure{part}.js").read_text() for part in _PARTS),
 )
 
 

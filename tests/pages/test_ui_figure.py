@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import charts, controls, figure, figure_pack
+from tests.conftest import ROOT, start_server
 from tests.pages import figures
 
 X = controls.slider("x", "X", 0.0, 1.0, 0.1, default=0.5)
@@ -257,3 +258,30 @@ def test_a_release_brings_only_what_changes(open_page):
     assert b'"start"' in answer
     assert b'"vega"' not in answer
     assert page.locator(".st-key-gradient-3 .plots").inner_html() != drawn
+
+
+FORGETFUL = """
+import streamlit as st
+from tests.pages.test_ui_figure import build, figure
+
+if "opened" not in st.session_state:
+    st.session_state["opened"] = True
+    st.session_state[figure.THERE] = frozenset({build().digest})
+figure.show("f", build())
+"""
+
+
+@pytest.mark.browser
+def test_a_figure_that_the_browser_has_lost_is_sent_again(tmp_path, chromium):
+    """The server believes that the browser has it; a new tab has nothing."""
+    script = tmp_path / "forgetful.py"
+    script.write_text(FORGETFUL)
+    process, url = start_server(script=script, PYTHONPATH=str(ROOT))
+    page = chromium.new_page()
+    try:
+        page.goto(url)
+        assert figures.state(page, "f") == {"x": "0.5", "way": "up"}
+    finally:
+        page.close()
+        process.terminate()
+        process.wait(timeout=30)
