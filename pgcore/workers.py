@@ -12,9 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,16 +95,14 @@ def _pool(
     )
     # Or the exit of this process would wait until its workers are done.
     pool._flags.kill_workers = True
+    # Python raises a Ctrl-C in its main thread alone, so a start in another one is never cut short.
+    starter = ThreadPoolExecutor(1, initializer=_deaf_to_ctrl_c)
     running: dict[Future, Item] = {}
     try:
         while wanted() and (waiting or running):
             while waiting and len(running) < workers:
-                with _deaf_to_ctrl_c():
-                    future = pool.submit(work, waiting[0])
-                    running[future] = waiting.popleft()
-                    # A pool that ends before its thread has taken the work makes that thread fail.
-                    while not (future.running() or future.done()):
-                        time.sleep(0.001)  # polling: loky announces this to nobody
+                future = starter.submit(_hand_over, pool, work, waiting[0]).result()
+                running[future] = waiting.popleft()
             ready, _ = wait(running, timeout=_TICK, return_when=FIRST_COMPLETED)
             for future in ready:
                 result = future.result()
@@ -114,20 +111,22 @@ def _pool(
     except BrokenProcessPool:
         return list(running.values())
     finally:
+        starter.shutdown()
         pool.shutdown(kill_workers=True)
 
 
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes that are started meanwhile never hear of it: the first one ends the others."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _hand_over(pool: ProcessPoolExecutor, work: Work[Item], item: Item) -> Future:
+    """Submit, and wait until loky's thread has taken it: it fails where the pool ends before."""
+    future = pool.submit(work, item)
+    while not (future.running() or future.done()):
+        time.sleep(0.001)  # polling: loky announces this to nobody
+    return future
+
+
+def _deaf_to_ctrl_c() -> None:
+    """What this thread starts never hears of it: the first process ends the others."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _begin(parent: int) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from contextlib import suppress
 
 import psutil
@@ -105,7 +106,9 @@ def test_how_many():
 
 def test_ctrl_c_at_the_moment_of_a_start_leaves_no_trace(monkeypatch):
     """What was just submitted is not yet with a process; loky's thread must not trip over it."""
-    fallen = []
+    fallen, over = [], threading.Event()
+    # A signal to the process arrives in any thread that listens, and is raised in the main one.
+    threading.Thread(target=over.wait, daemon=True).start()
     monkeypatch.setattr(threading, "excepthook", fallen.append)
     submit = workers.ProcessPoolExecutor.submit
 
@@ -119,4 +122,5 @@ def test_ctrl_c_at_the_moment_of_a_start_leaves_no_trace(monkeypatch):
     for _ in range(10):
         with pytest.raises(KeyboardInterrupt):
             list(spread(math.sqrt, range(6), "processes", 2, ever))
-    assert not fallen
+    over.set()
+    assert not fallen, "".join(traceback.format_exception(fallen[0].exc_value))
