@@ -13,13 +13,14 @@ from dataclasses import replace
 from functools import partial
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import TextIO
 
 import torch
 
-from pgcore.grading import behaviour, homework, learning, storage, subject
+from pgcore.grading import behaviour, homework, learning, loop, storage, subject
 from pgcore.grading.limits import limit
 from pgcore.grading.subject import Mistake, NoAgent, NoLoss, Subject, explain
 
@@ -79,6 +80,7 @@ def main(file: Path, algorithm: str | None, out: TextIO) -> None:
     without_loss: list[str] = []
     agents: list[Subject] = []
     stores: list[type] = []
+    loops: list[loop.Loop] = []
 
     def find() -> str:
         # Sampling draws from the global generator: this process is the learner's alone.
@@ -86,6 +88,8 @@ def main(file: Path, algorithm: str | None, out: TextIO) -> None:
         module = load(file)
         own = storage.find(module)
         stores.extend([] if own is None else [own])
+        train = loop.find(module)
+        loops.extend([] if train is None else [train])
         try:
             agent = subject.find(module, algorithm)
         except NoAgent:
@@ -95,6 +99,7 @@ def main(file: Path, algorithm: str | None, out: TextIO) -> None:
         agents.append(agent if own is None else replace(agent, storage=own))
         write(algorithm=agent.algorithm)
         also = " with a TrajData of its own" if stores else ""
+        also += " and a function train" if loops else ""
         return f"class {agent.label}, graded as {agent.algorithm.upper()}{also}"
 
     def run(name: str, check: Callable[[], str]) -> bool:
@@ -114,6 +119,11 @@ def main(file: Path, algorithm: str | None, out: TextIO) -> None:
     for own in stores:
         for name, look in storage.checks(own, any(a.algorithm == "gae" for a in agents)):
             passed = run(name, look) and passed
+    for agent, train in product(agents if passed else (), loops):
+        for name, look in loop.Graded(agent, train).checks():
+            passed = run(name, look) and passed
+            if name == loop.RUNS and not passed:
+                break
     for agent in agents if passed else ():
         for name, check in LEARNING:
             if not run(name, partial(check, agent)):
