@@ -7,21 +7,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from pgcore.grading.loop_weights import ENDS, GAMMA, LAM, LAST, LIMITS, WRONG, handling_of
+from pgcore.grading.loop_plot import check_plotted
+from pgcore.grading.loop_rows import all_known, check_actions, check_epochs, check_rows
+from pgcore.grading.loop_weights import (
+    ENDS,
+    GAMMA,
+    LAM,
+    LAST,
+    LIMITS,
+    WRONG,
+    Handling,
+    handling_of,
+)
 from pgcore.grading.pull import pull, sample_weights
 from pgcore.grading.script import N_ACTIONS, N_OBS, Call, Rollout, Watch, Watched
 from pgcore.grading.subject import Mistake, Subject, first_line
 
 N_UPDATES = 4
-RUNS = "train: runs"
 Loop = Callable[[Any, Watched, int, float, float], Any]
 
 
@@ -53,24 +63,41 @@ class Graded:
         self.watch = Watch(
             self.agent, self.envs, "advantages" if subject.algorithm == "gae" else "returns"
         )
+        self.before = [weight.detach().clone() for weight in self.agent.policy.parameters()]
+        self.answer: tuple[Any] | None = None
+        """What the loop returned, once it has run."""
+        self.handling: Handling | None = None
+        """What it does at ends, once that is known."""
 
-    def checks(self) -> list[tuple[str, Callable[[], str]]]:
-        """Names of the checks, and the checks, in order."""
-        return [
-            (RUNS, self.runs),
-            ("train: rows", self.rows),
-            ("train: actions", self.actions),
-            ("train: gradient", self.gradient),
-            *((name, lambda name=name: self.ends(name)) for name in (ENDS, LIMITS, LAST)),
-            ("train: epochs", self.epochs),
-            ("train: what is plotted", self.plotted),
-        ]
+    def checks(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        """Names of the checks, and the checks, in order; what cannot be seen is left out."""
+        yield "train: runs", self.runs
+        if self.answer is None:
+            return
+        yield "train: rows", partial(check_rows, self.rollouts)
+        if not all_known(self.rollouts):
+            return
+        yield "train: actions", partial(check_actions, self.rollouts)
+        yield "train: gradient", self.gradient
+        yield ENDS, self.ends
+        if self.handling is not None:
+            yield LIMITS, partial(self.bootstrap, LIMITS, "V of the final observation stands in")
+            yield LAST, partial(self.bootstrap, LAST, "V of the observation after it stands in")
+        yield "train: epochs", partial(check_epochs, self.rollouts, self.has_ratio)
+        returns = [each for update in self.envs.episode_returns for each in update]
+        yield "train: what is plotted", partial(check_plotted, *self.answer, self.rollouts, returns)
 
     def runs(self) -> str:
         """train comes to its end, steps the environments, calls get_loss, returns its numbers."""
-        self.before = self._weights()
+        arguments = (self.agent, self.envs, N_UPDATES, GAMMA, LAM)
         try:
-            self.answer = self.loop(self.agent, self.envs, N_UPDATES, GAMMA, LAM)
+            inspect.signature(self.loop).bind(*arguments)
+        except TypeError:
+            raise Mistake(
+                "train must be callable as train(agent, envs, n_updates, gamma, lam)."
+            ) from None
+        try:
+            answer = self.loop(*arguments)
         except RuntimeError as error:
             self._explain(error)
             raise
@@ -81,6 +108,7 @@ class Graded:
                 f"train made {len(self.rollouts)} updates instead of the {N_UPDATES} asked for: an "
                 "update is a rollout, then one or more calls of get_loss."
             )
+        self.answer = (answer,)
         return f"{N_UPDATES} updates, {self.calls[0].index.numel()} rows in the first call"
 
     def _explain(self, error: RuntimeError) -> None:
@@ -115,44 +143,6 @@ class Graded:
         """All calls of get_loss."""
         return [call for rollout in self.rollouts for call in rollout.calls]
 
-    def _weights(self) -> list[Tensor]:
-        return [weight.detach().clone() for weight in self.agent.policy.parameters()]
-
-    def rows(self) -> str:
-        """Only rows of the last rollout come to the loss, and none of those that only reset."""
-        for rollout in self.rollouts:
-            for call in rollout.calls:
-                if (call.index < 0).any():
-                    raise Mistake(
-                        "get_loss was handed states that the last rollout did not show: rows of an "
-                        "earlier one, or observations that were changed."
-                    )
-        resets = sum(int((~r.valid.flatten()[c.index]).sum()) for r in self.rollouts for c in r.calls)
-        if resets:
-            total = sum(call.index.numel() for call in self.calls)
-            raise Mistake(
-                f"{resets} of the {total} rows only reset an environment: their action did nothing. "
-                "Gymnasium's vector environments reset in the step after an end.",
-                "reset_rows",
-            )
-        return "none of them only reset an environment"
-
-    def actions(self) -> str:
-        """Actions are drawn, and the loss gets the ones that were taken."""
-        for rollout in self.rollouts:
-            taken = rollout.actions.flatten()
-            for call in rollout.calls:
-                if not torch.equal(call.actions, taken[call.index]):
-                    raise Mistake("get_loss was handed other actions than the environments got.")
-        first = self.rollouts[0]
-        if torch.equal(first.actions[first.valid], first.logits.argmax(-1)[first.valid]):
-            raise Mistake(
-                "Every action of the first rollout is the likeliest one: draw them from the "
-                "distribution.",
-                "argmax",
-            )
-        return "drawn, and the same ones in the loss"
-
     def gradient(self) -> str:
         """The loss can reach the policy, and the policy's weights change."""
         if not self.fresh and not all(call.has_graph for call in self.calls):
@@ -174,99 +164,21 @@ class Graded:
             )
         return "it reaches the policy, whose weights change"
 
-    def ends(self, check: str) -> str:
-        """Sums stop at an end; V stands in at a time limit and after the last row."""
-        algorithm = self.subject.algorithm
-        if algorithm == "reinforce" and check != ENDS:
+    def ends(self) -> str:
+        """Sums stop where an episode ended."""
+        self.handling = handling_of(self.rollouts, self.subject.algorithm)
+        if ENDS in self.handling.wrong:
+            raise WRONG[ENDS]
+        return "sums stop where an episode ended"
+
+    def bootstrap(self, check: str, right: str) -> str:
+        """V stands in at a time limit, and after the last row."""
+        assert self.handling is not None
+        if self.subject.algorithm == "reinforce":
             return "REINFORCE has no values to put there"
-        try:
-            handling = handling_of(self.rollouts, algorithm)
-        except Mistake:
-            if check == ENDS:
-                raise
-            raise Mistake("Not seen, because the check of ends already failed.") from None
-        if check in handling.wrong:
+        if check in self.handling.wrong:
             raise WRONG[check]
-        return {
-            ENDS: "sums stop where an episode ended",
-            LIMITS: "V of the final observation stands in",
-            LAST: "V of the observation after it stands in",
-        }[check]
-
-    def epochs(self) -> str:
-        """A rollout serves once, or many times against the log-probabilities that it came with."""
-        most = 0
-        for rollout in self.rollouts:
-            uses = torch.cat([call.index for call in rollout.calls]).bincount()
-            most = max(most, int(uses.max()))
-            if self.has_ratio:
-                self._check_old(rollout)
-        if most > 1 and not self.has_ratio:
-            raise Mistake(
-                f"Each row is used {most} times, and this loss has no ratio: after the first "
-                "gradient step the rows come from another policy than the one that is trained.",
-                "epochs_without_ratio",
-            )
-        kept = "; old log-probabilities stay" if self.has_ratio else ""
-        return f"each row is used {'once' if most == 1 else f'up to {most} times'}{kept}"
-
-    def _check_old(self, rollout: Rollout) -> None:
-        old = rollout.log_probs.flatten()
-        for number, call in enumerate(rollout.calls):
-            if call.log_probs is None:
-                raise Mistake("get_loss was handed no `log_probs` of the rows' shape.")
-            if torch.allclose(call.log_probs, old[call.index], atol=1e-5, rtol=0):
-                continue
-            if number:
-                raise Mistake(
-                    "The stored log-probabilities change from one gradient step to the next: they "
-                    "belong to the policy that acted, and are computed once a rollout.",
-                    "stale_ratio",
-                )
-            raise Mistake(
-                "The stored log-probabilities are not those of the actions that were taken, under "
-                "the policy that took them."
-            )
-
-    def plotted(self) -> str:
-        """What train returns follows the returns of whole episodes."""
-        try:
-            numbers = [float(number) for number in self.answer]
-        except (TypeError, ValueError):
-            raise Mistake(
-                f"train must return {N_UPDATES} numbers, the ones to plot, and returned "
-                f"{type(self.answer).__name__}."
-            ) from None
-        if len(numbers) != N_UPDATES:
-            raise Mistake(f"train must return {N_UPDATES} numbers, one an update: {len(numbers)}.")
-        for what, blind in self._blind().items():
-            if all(math.isclose(n, b, rel_tol=1e-4) for n, b in zip(numbers, blind, strict=True)):
-                raise Mistake(
-                    f"It is {what}, which is nearly the same for a good and a bad policy: plot the "
-                    "return of whole episodes.",
-                    "blind_metric",
-                )
-        returns = [r for update in self.envs.episode_returns for r in update]
-        # The total reward divided by the number of ends counts cut episodes too.
-        inside = [min(returns) <= number <= 1.5 * max(returns) for number in numbers]
-        if not all(inside):
-            raise Mistake(
-                f"Whole episodes returned {min(returns):.1f} to {max(returns):.1f} here, and train "
-                f"returned {numbers[inside.index(False)]:.3g}."
-            )
-        return "in the range of the episodes' returns"
-
-    def _blind(self) -> dict[str, list[float]]:
-        """The usual metrics that see no episode, by what they are, one number an update."""
-        rewards = [(rollout.rewards, rollout.valid) for rollout in self.rollouts]
-        return {
-            "the mean reward a step": [r.mean().item() for r, _ in rewards],
-            "the mean reward a step, without reset rows": [r[v].mean().item() for r, v in rewards],
-            "the sum of a rollout's rewards": [r.sum().item() for r, _ in rewards],
-            "the sum of a rollout's rewards, an environment": [
-                r.sum(0).mean().item() for r, _ in rewards
-            ],
-        }
+        return right
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The returns or advantages that a learner's loop hands to its loss, and what is wrong with them."""
+"""The returns or advantages that a learner's loop hands to its loss, and what is wrong there."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class Handling(NamedTuple):
     @property
     def wrong(self) -> tuple[str, ...]:
         """The checks that it fails."""
-        return tuple(check for check, fine in zip((ENDS, LIMITS, LAST), self, strict=True) if not fine)
+        return tuple(
+            check for check, fine in zip((ENDS, LIMITS, LAST), self, strict=True) if not fine
+        )
 
 
 RIGHT = Handling()
@@ -63,29 +65,33 @@ def weights(
     REINFORCE has no values: plain returns. VPG and PPO: returns that are bootstrapped with V, or
     GAE plus V. GAE: advantages.
     """
-    never = torch.zeros_like(rollout.terminated)
-    terminated = rollout.terminated if handling.ends_stop else never
-    truncated = rollout.truncated if handling.ends_stop else never
+    never, ended = torch.zeros_like(rollout.terminated), rollout.terminated
+    cut = ended | rollout.truncated
+    sums = [discounted_returns(rollout.rewards, ~(cut if handling.ends_stop else never), gamma)]
     if algorithm == "reinforce":
-        yield discounted_returns(rollout.rewards, ~(terminated | truncated), gamma)
+        yield from sums
         return
     following = rollout.next_values.clone()
     if not handling.limits_bootstrap:
-        following[truncated] = 0
+        following[rollout.truncated] = 0
     if not handling.last_bootstraps:
         following[-1] = 0
-    arguments = (rollout.rewards, rollout.values, following, terminated, truncated)
-    advantages = gae(*arguments, gamma, lam)
-    if algorithm == "gae":
-        yield advantages
-        return
-    yield gae(*arguments, gamma, 1.0) + rollout.values
-    yield advantages + rollout.values
+    stops = [(following, ended, cut)]
+    if not handling.ends_stop:
+        # Nowhere at all, in the recursion alone, or in the TD error alone.
+        stops = [(following, never, never), (following.masked_fill(ended, 0), never, never)]
+        stops += [(following, never, cut)]
+    for after, terminated, truncated in stops:
+        arguments = (rollout.rewards, rollout.values, after, terminated, truncated, gamma)
+        advantages = gae(*arguments, lam)
+        if algorithm == "gae":
+            yield advantages
+        else:
+            yield from (advantages + rollout.values, gae(*arguments, 1.0) + rollout.values)
     # The assignment's sum knows no values at all, so it bootstraps nowhere.
-    if not handling.limits_bootstrap and not handling.last_bootstraps:
-        yield discounted_returns(rollout.rewards, ~(terminated | truncated), gamma)
-    if not handling.ends_stop and not handling.last_bootstraps:
-        yield discounted_returns(rollout.rewards, ~never, gamma)
+    bare = not handling.last_bootstraps and not (handling.ends_stop and handling.limits_bootstrap)
+    if bare and algorithm != "gae":
+        yield from sums
 
 
 def same(call: Call, candidate: Tensor) -> bool:
@@ -126,7 +132,10 @@ def handling_of(rollouts: list[Rollout], algorithm: str) -> Handling:
         ((1.0, LAM), f"gamma is taken for 1 instead of the {GAMMA:g} given"),
         ((GAMMA, 0.95), f"lam is taken for 0.95 instead of the {LAM:g} given"),
         ((GAMMA, 1.0), f"lam is taken for 1 instead of the {LAM:g} given"),
-        ((0.99, 0.95), f"gamma and lam are 0.99 and 0.95 instead of the {GAMMA:g} and {LAM:g} given"),
+        (
+            (0.99, 0.95),
+            f"gamma and lam are 0.99 and 0.95 instead of {GAMMA:g} and {LAM:g}",
+        ),
     ):
         if any(explains(*settings, handling=handling) for handling in HANDLINGS):
             raise Mistake(f"The `{field}` are those of another setting: {what}.")
@@ -142,9 +151,7 @@ def handling_of(rollouts: list[Rollout], algorithm: str) -> Handling:
 def _other_mistakes(rollouts: list[Rollout]) -> Iterator[tuple[list[Tensor], str, str | None]]:
     used = [rollout for rollout in rollouts if rollout.calls]
     for gamma in (GAMMA, 1.0):
-        sums = [
-            discounted_returns(r.rewards, ~(r.terminated | r.truncated), gamma) for r in used
-        ]
+        sums = [discounted_returns(r.rewards, ~(r.terminated | r.truncated), gamma) for r in used]
         whole = [_first_of_episode(r, each) for r, each in zip(used, sums, strict=True)]
         yield whole, "every step gets its episode's whole return", "whole_return"
         yield [-each for each in sums], "the sign is wrong", "missing_minus"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -43,7 +44,13 @@ class Scripted(gym.Env):
         self.left -= 1
         by_limit = (self.episodes + self.number) % 2 == 0
         done = self.left == 0
-        return self._obs(), self.draws.uniform(0.5, 1.5), done and not by_limit, done and by_limit, {}
+        return (
+            self._obs(),
+            self.draws.uniform(0.5, 1.5),
+            done and not by_limit,
+            done and by_limit,
+            {},
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class Rollout:
     """(T, N): V(s) of the successors."""
     logits: Tensor
     """(T, N, A): the policy's, by the same weights."""
-    calls: list[Call] = field(default_factory=list)
+    calls: list[Call]
 
     @property
     def log_probs(self) -> Tensor:
@@ -101,11 +108,12 @@ class Watched(SyncVectorEnv):
     """
 
     def __init__(self) -> None:
-        super().__init__([lambda i=i: Scripted(i) for i in range(N_ENVS)])
+        super().__init__([partial(Scripted, i) for i in range(N_ENVS)])
         self.steps: list[dict[str, np.ndarray]] = []
         """Since the last rollout was taken."""
         self.episode_returns: list[list[float]] = [[]]
         """Of the episodes that ended, by rollout; the last list is under way."""
+        self.obs: np.ndarray | None = None
 
     def reset(self, **options: Any) -> Any:
         if self.steps:  # the loop starts afresh: a cut, as a time limit is
@@ -117,6 +125,8 @@ class Watched(SyncVectorEnv):
         return self.obs.copy(), infos
 
     def step(self, actions: Any) -> Any:
+        if self.obs is None:
+            raise gym.error.ResetNeeded("envs.step() was called before envs.reset()")
         before, resetting = self.obs.copy(), self.resetting
         obs, rewards, terminated, truncated, infos = super().step(actions)
         self.obs, self.resetting = obs.copy(), terminated | truncated
@@ -171,6 +181,7 @@ class Watch:
                 values=self.agent.value(fields["states"]).squeeze(-1),
                 next_values=self.agent.value(fields["successors"]).squeeze(-1),
                 logits=self.agent.policy(fields["states"]),
+                calls=[],
             )
         )
         self.envs.steps = []

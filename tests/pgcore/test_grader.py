@@ -272,6 +272,336 @@ BROKEN_STORAGE = {
     ),
 }
 
+# The same for loop.py, below the file of the agent that it trains, and the check that must fail.
+BROKEN_LOOP = {
+    "reset rows kept": (
+        "ppo",
+        "field[traj.valid]",
+        "field",
+        "reset_rows",
+        "train: rows",
+        "rows only reset an environment",
+    ),
+    "time limits end the world": (
+        "ppo",
+        "~traj.terminated[t]",
+        "~done[t]",
+        "truncation_as_termination",
+        "train: time limits",
+        "add gamma * V of the observation that step returned",
+    ),
+    "time limits end the world for GAE": (
+        "gae",
+        "~traj.terminated[t]",
+        "~done[t]",
+        "truncation_as_termination",
+        "train: time limits",
+        "only `terminated` means that nothing follows",
+    ),
+    "nothing after the last row": (
+        "vpg",
+        "    done = traj.terminated | traj.truncated\n    advantages",
+        "    done = traj.terminated | traj.truncated\n    after[-1] = 0\n    advantages",
+        "last_row",
+        "train: last row",
+        "Whatever follows the rollout's last row is taken for 0",
+    ),
+    "nothing after the last row, for GAE": (
+        "gae",
+        "    done = traj.terminated | traj.truncated\n    advantages",
+        "    done = traj.terminated | traj.truncated\n    after[-1] = 0\n    advantages",
+        "last_row",
+        "train: last row",
+        "Whatever follows the rollout's last row is taken for 0",
+    ),
+    "returns run on": (
+        "reinforce",
+        "* ~done[t] *",
+        "*",
+        "leaking_returns",
+        "train: ends",
+        "runs on from one episode into the next",
+    ),
+    "advantages run on": (
+        "gae",
+        "* ~done[t] *",
+        "*",
+        "leaking_returns",
+        "train: ends",
+        "runs on from one episode into the next",
+    ),
+    "V of a terminal state": (
+        "ppo",
+        "after[t] * ~traj.terminated[t]",
+        "after[t]",
+        "leaking_returns",
+        "train: ends",
+        "runs on from one episode into the next",
+    ),
+    "no end anywhere": (
+        "vpg",
+        "    done = traj.terminated | traj.truncated\n    advantages",
+        "    done = traj.terminated = torch.zeros_like(traj.terminated)\n    advantages",
+        "leaking_returns",
+        "train: ends",
+        "runs on from one episode into the next",
+    ),
+    "whole returns": (
+        "reinforce",
+        "    traj.returns = advantages + value\n",
+        "    traj.returns = advantages.clone()\n"
+        "    for t in range(1, len(done)):\n"
+        "        inside = traj.valid[t - 1] & ~done[t - 1]\n"
+        "        traj.returns[t] = torch.where(inside, traj.returns[t - 1], traj.returns[t])\n",
+        "whole_return",
+        "train: ends",
+        "its episode's whole return",
+    ),
+    "sign": (
+        "reinforce",
+        "traj.returns = advantages + value",
+        "traj.returns = -(advantages + value)",
+        "missing_minus",
+        "train: ends",
+        "the sign is wrong",
+    ),
+    "rewards of single steps": (
+        "vpg",
+        "traj.returns = advantages + value",
+        "traj.returns = traj.rewards",
+        None,
+        "train: ends",
+        "the rewards of single steps",
+    ),
+    "gamma written in": (
+        "ppo",
+        "estimate(agent, traj, gamma, lam)\n        batch",
+        "estimate(agent, traj, 0.99, lam)\n        batch",
+        None,
+        "train: ends",
+        "gamma is taken for 0.99 instead of the 0.8 given",
+    ),
+    "lam written in": (
+        "gae",
+        "estimate(agent, traj, gamma, lam)\n        batch",
+        "estimate(agent, traj, gamma, 0.95)\n        batch",
+        None,
+        "train: ends",
+        "lam is taken for 0.95 instead of the 0.6 given",
+    ),
+    "returns of an unknown kind": (
+        "vpg",
+        "traj.returns = advantages + value",
+        "traj.returns = torch.rand_like(value)",
+        None,
+        "train: ends",
+        "not those of the rows' rewards",
+    ),
+    "no advantages": (
+        "gae",
+        "traj.advantages = (",
+        "traj.advantage = (",
+        None,
+        "train: runs",
+        "AttributeError",
+    ),
+    "rollout under no_grad": (
+        "vpg",
+        'in ("REINFORCE", "VPG")',
+        'in ("REINFORCE",)',
+        "detached_log_probs",
+        "train: gradient",
+        "hold no graph",
+    ),
+    "rollout under no_grad, no other gradient": (
+        "reinforce",
+        'in ("REINFORCE", "VPG")',
+        'in ("VPG",)',
+        "detached_log_probs",
+        "train: runs",
+        "backward finds no graph",
+    ),
+    "PPO rolled out with a graph": (
+        "ppo",
+        'in ("REINFORCE", "VPG")',
+        'in ("REINFORCE", "VPG", "PPO")',
+        None,
+        "train: runs",
+        "carry the rollout's graph into each epoch",
+    ),
+    "PPO rolled out with a graph, one epoch": (
+        "ppo",
+        'in ("REINFORCE", "VPG")):\n            traj, obs',
+        'in ("REINFORCE", "VPG", "PPO")):\n            agent.name = "X"; traj, obs',
+        None,
+        "train: gradient",
+        "the old policy is a constant",
+    ),
+    "epochs on a used graph": (
+        "vpg",
+        "range(4 if",
+        "range(3 if True or",
+        "epochs_without_ratio",
+        "train: runs",
+        "Without a ratio a rollout serves one gradient step",
+    ),
+    "epochs without a ratio": (
+        "gae",
+        "range(4 if",
+        "range(3 if True or",
+        "epochs_without_ratio",
+        "train: epochs",
+        "Each row is used 3 times, and this loss has no ratio",
+    ),
+    "old log-probabilities computed anew": (
+        "ppo",
+        "            loss = agent.get_loss(batch)\n",
+        "            with torch.no_grad():\n"
+        "                new = Categorical(logits=agent.policy(batch.states))\n"
+        "                batch.log_probs = new.log_prob(batch.actions)\n"
+        "            loss = agent.get_loss(batch)\n",
+        "stale_ratio",
+        "train: epochs",
+        "change from one gradient step to the next",
+    ),
+    "log-probabilities of other actions": (
+        "ppo",
+        "distribution.log_prob(action)",
+        "distribution.log_prob(1 - action)",
+        None,
+        "train: epochs",
+        "are not those of the actions that were taken",
+    ),
+    "other actions": (
+        "ppo",
+        "envs.step(action.numpy())",
+        "envs.step(1 - action.numpy())",
+        None,
+        "train: actions",
+        "other actions than the environments got",
+    ),
+    "the likeliest action": (
+        "ppo",
+        "        obs, reward, term",
+        "        action = distribution.probs.argmax(-1)\n        obs, reward, term",
+        "argmax",
+        "train: actions",
+        "is the likeliest one",
+    ),
+    "mean reward a step": (
+        "ppo",
+        "np.mean(returns)",
+        "traj.rewards.mean()",
+        "blind_metric",
+        "train: what is plotted",
+        "the mean reward a step,",
+    ),
+    "mean reward of the rows used": (
+        "vpg",
+        "np.mean(returns)",
+        "batch.rewards.mean().item()",
+        "blind_metric",
+        "train: what is plotted",
+        "without reset rows",
+    ),
+    "all rewards": (
+        "reinforce",
+        "np.mean(returns)",
+        "traj.rewards.sum(0).mean()",
+        "blind_metric",
+        "train: what is plotted",
+        "the sum of a rollout's rewards, an environment",
+    ),
+    "the loss is plotted": (
+        "ppo",
+        "np.mean(returns)",
+        "-100 - loss.item()",
+        None,
+        "train: what is plotted",
+        "and train returned -1",
+    ),
+    "nothing returned": (
+        "ppo",
+        "    return plot",
+        "    print(plot)",
+        None,
+        "train: what is plotted",
+        "must return 4 numbers, the ones to plot, and returned NoneType",
+    ),
+    "numbers missing": (
+        "ppo",
+        "return plot",
+        "return plot[1:]",
+        None,
+        "train: what is plotted",
+        "4 numbers, one an update: 3",
+    ),
+    "no step of the optimizer": (
+        "vpg",
+        "            optimizer.step()",
+        "            pass",
+        None,
+        "train: gradient",
+        "weights never change",
+    ),
+    "no loss": (
+        "ppo",
+        "range(4 if",
+        "range(0 if",
+        None,
+        "train: runs",
+        "never calls agent.get_loss",
+    ),
+    "one update too few": (
+        "ppo",
+        "range(n_updates)",
+        "range(n_updates - 1)",
+        None,
+        "train: runs",
+        "made 3 updates instead of the 4 asked for",
+    ),
+    "observations changed": (
+        "ppo",
+        "                state,\n",
+        "                state / 2,\n",
+        None,
+        "train: rows",
+        "states that the last rollout did not show",
+    ),
+    "no reset": (
+        "ppo",
+        "obs, _ = envs.reset(seed=0)",
+        "obs = np.zeros((envs.num_envs, 4))",
+        None,
+        "train: runs",
+        "envs.step() was called before envs.reset()",
+    ),
+    "no episode ends": (
+        "ppo",
+        "returns = rollout(agent, envs, obs, resetting, 32)",
+        "returns = rollout(agent, envs, envs.reset()[0], resetting & False, 2); returns = [0]",
+        None,
+        "train: what is plotted",
+        "make them longer",
+    ),
+    "its own error": (
+        "ppo",
+        "    plot = []",
+        "    plot = missing",
+        None,
+        "train: runs",
+        "NameError: name 'missing' is not defined",
+    ),
+    "other arguments": (
+        "ppo",
+        "def train(agent, envs, n_updates, gamma, lam)",
+        "def train(agent, envs)",
+        None,
+        "train: runs",
+        "must be callable as train(agent, envs, n_updates, gamma, lam)",
+    ),
+}
+
 IMPOSSIBLE = {
     "infinite loop": (
         "while True:\n    pass",
@@ -318,6 +648,17 @@ IMPOSSIBLE = {
 }
 
 
+LOOP_CHECKS = (
+    "runs",
+    "rows",
+    "actions",
+    "gradient",
+    "ends",
+    "time limits",
+    "last row",
+    "epochs",
+    "what is plotted",
+)
 NEEDS_A_PROCESS = ("infinite loop", "waits", "ends itself", "segfault", "memory", "memory, torch")
 
 
@@ -335,6 +676,10 @@ def graded(tmp_path_factory) -> dict[str, Report]:
         for other in ("pgcore.py", "json.py", "gymnasium.py"):
             (path.parent / other).write_text("raise SystemExit('the wrong module')")
         jobs[f"{name} with TrajData"] = (path, {})
+    for name in GRADED:
+        path = folder / f"{name}_with_train.py"
+        path.write_text("".join((LEARNERS / f"{each}.py").read_text() for each in (name, "loop")))
+        jobs[f"{name} with train"] = (path, {})
     for name in NEEDS_A_PROCESS:
         path = folder / f"{len(jobs)}.py"
         path.write_text(IMPOSSIBLE[name][0])
@@ -409,6 +754,78 @@ def test_a_broken_storage_is_told_its_bug(grade_here, name):
     wrong = [finding for finding in report.findings if not finding.passed]
     assert wrong and all(finding.check.startswith("TrajData.") for finding in wrong)
     assert report.bugs == (() if bug is None else (bug,)), str(report)
+
+
+@pytest.mark.parametrize("algorithm", GRADED)
+def test_a_right_loop_passes(graded, algorithm):
+    report = graded[f"{algorithm} with train"]
+    assert report.passed, str(report)
+    checks = [finding.check for finding in report.findings if finding.check.startswith("train: ")]
+    assert checks == [f"train: {name}" for name in LOOP_CHECKS]
+    assert "and a function train" in report.findings[0].sentence
+
+
+@pytest.mark.parametrize("name", BROKEN_LOOP)
+def test_a_broken_loop_is_told_its_bug(grade_here, name):
+    learner, old, new, bug, check_name, sentence = BROKEN_LOOP[name]
+    loop = (LEARNERS / "loop.py").read_text()
+    assert loop.count(old) == 1
+    report = grade_here((LEARNERS / f"{learner}.py").read_text() + loop.replace(old, new))
+    wrong = {finding.check: finding for finding in report.findings if not finding.passed}
+    assert check_name in wrong, str(report)
+    assert sentence in wrong[check_name].sentence
+    assert wrong[check_name].bug == bug, str(report)
+    assert all(finding.check.startswith("train: ") for finding in wrong.values())
+    assert report.bugs == (() if bug is None else (bug,)), str(report)
+
+
+def test_the_assignments_own_loop_is_told_all_its_bugs(grade_here):
+    """HOMEWORK.md: reset rows, limits as ends, no bootstrap, and a metric that sees nothing."""
+    loop = (LEARNERS / "loop.py").read_text()
+    for old, new in (
+        ("field[traj.valid]", "field"),
+        ('if agent.name == "REINFORCE":', "if True:"),
+        ("np.mean(returns)", "traj.rewards.mean()"),
+    ):
+        assert loop.count(old) == 1
+        loop = loop.replace(old, new)
+    report = grade_here((LEARNERS / "ppo.py").read_text() + loop)
+    assert set(report.bugs) == {
+        "reset_rows",
+        "truncation_as_termination",
+        "last_row",
+        "blind_metric",
+    }, str(report)
+
+
+def test_a_loop_that_starts_every_rollout_afresh_and_takes_minibatches_is_right(grade_here):
+    loop = (LEARNERS / "loop.py").read_text()
+    for old, new in (
+        (
+            "    for _ in range(n_updates):\n",
+            "    for _ in range(n_updates):\n"
+            "        obs, _ = envs.reset()\n"
+            "        resetting[:] = False\n"
+            "        agent.so_far[:] = 0\n",
+        ),
+        (
+            "            loss = agent.get_loss(batch)\n",
+            "            some = torch.randperm(len(batch.actions))[:24]\n"
+            "            part = {name: field[some] for name, field in vars(batch).items()}\n"
+            "            part['returns'] = part['returns'] / part['returns'].std()\n"
+            "            loss = agent.get_loss(SimpleNamespace(**part))\n",
+        ),
+    ):
+        assert loop.count(old) == 1
+        loop = loop.replace(old, new)
+    report = grade_here((LEARNERS / "ppo.py").read_text() + loop)
+    assert report.passed, str(report)
+
+
+def test_every_bug_of_the_clinic_is_named_for_some_broken_file():
+    named = {row[3] for row in (*BROKEN.values(), *BROKEN_LOOP.values())}
+    named |= {row[2] for row in BROKEN_STORAGE.values()}
+    assert named - {None} == set(bugs.discover())
 
 
 def test_a_storage_alone_can_be_right(grade_here):

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from torch.distributions import Categorical
 
 
 def rollout(agent, envs, obs, resetting, n_steps):
@@ -30,7 +29,16 @@ def rollout(agent, envs, obs, resetting, n_steps):
             )
         )
         resetting = done
-    names = "states actions rewards log_probs terminated truncated valid after".split()
+    names = [
+        "states",
+        "actions",
+        "rewards",
+        "log_probs",
+        "terminated",
+        "truncated",
+        "valid",
+        "after",
+    ]
     fields = dict(zip(names, map(torch.stack, zip(*rows, strict=True)), strict=True))
     return SimpleNamespace(**fields), obs, resetting, returns
 
@@ -64,9 +72,7 @@ def train(agent, envs, n_updates, gamma, lam):
         with torch.set_grad_enabled(agent.name in ("REINFORCE", "VPG")):
             traj, obs, resetting, returns = rollout(agent, envs, obs, resetting, 32)
         estimate(agent, traj, gamma, lam)
-        batch = SimpleNamespace(
-            **{name: field[traj.valid] for name, field in vars(traj).items()}
-        )
+        batch = SimpleNamespace(**{name: field[traj.valid] for name, field in vars(traj).items()})
         for _ in range(4 if agent.name == "PPO" else 1):
             loss = agent.get_loss(batch)
             optimizer.zero_grad()
