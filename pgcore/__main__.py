@@ -163,7 +163,7 @@ class Check:
     """Check your own agent class, in a process of its own, and name the likely mistake."""
 
     file: tyro.conf.Positional[Path]
-    """A Python file with a class REINFORCE, VPG, PPO or GAE, with or without its TrajData."""
+    """A Python file with a class REINFORCE, VPG, PPO or GAE, perhaps its TrajData and train."""
     algorithm: Literal["reinforce", "vpg", "ppo", "gae"] | None = None
     """Which class, where the file defines several."""
 

@@ -89,7 +89,10 @@ def check(
 
     Args:
         file: defines a class REINFORCE, VPG, PPO or GAE, or Agent with one of these as its `name`;
-            perhaps the homework's TrajData too, or that alone.
+            perhaps the homework's TrajData too, or that alone; perhaps the loop that trains it,
+            train(agent, envs, n_updates, gamma, lam), which makes its own optimizer, steps the
+            vector environment envs, hands agent.get_loss the rows that count, and returns the
+            number to plot for each of the n_updates rollouts.
         algorithm: one of GRADED, where the file defines several.
         cpu_seconds, wall_seconds: after so many the process is ended.
         memory_mb: what it may take beyond Python's and torch's own.

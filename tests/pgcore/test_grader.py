@@ -592,14 +592,6 @@ BROKEN_LOOP = {
         "train: runs",
         "NameError: name 'missing' is not defined",
     ),
-    "other arguments": (
-        "ppo",
-        "def train(agent, envs, n_updates, gamma, lam)",
-        "def train(agent, envs)",
-        None,
-        "train: runs",
-        "must be callable as train(agent, envs, n_updates, gamma, lam)",
-    ),
 }
 
 IMPOSSIBLE = {
@@ -676,10 +668,6 @@ def graded(tmp_path_factory) -> dict[str, Report]:
         for other in ("pgcore.py", "json.py", "gymnasium.py"):
             (path.parent / other).write_text("raise SystemExit('the wrong module')")
         jobs[f"{name} with TrajData"] = (path, {})
-    for name in GRADED:
-        path = folder / f"{name}_with_train.py"
-        path.write_text("".join((LEARNERS / f"{each}.py").read_text() for each in (name, "loop")))
-        jobs[f"{name} with train"] = (path, {})
     for name in NEEDS_A_PROCESS:
         path = folder / f"{len(jobs)}.py"
         path.write_text(IMPOSSIBLE[name][0])
@@ -757,8 +745,9 @@ def test_a_broken_storage_is_told_its_bug(grade_here, name):
 
 
 @pytest.mark.parametrize("algorithm", GRADED)
-def test_a_right_loop_passes(graded, algorithm):
-    report = graded[f"{algorithm} with train"]
+def test_a_right_loop_passes(grade_here, algorithm):
+    text = "".join((LEARNERS / f"{name}.py").read_text() for name in (algorithm, "loop"))
+    report = grade_here(text)
     assert report.passed, str(report)
     checks = [finding.check for finding in report.findings if finding.check.startswith("train: ")]
     assert checks == [f"train: {name}" for name in LOOP_CHECKS]
@@ -777,6 +766,14 @@ def test_a_broken_loop_is_told_its_bug(grade_here, name):
     assert wrong[check_name].bug == bug, str(report)
     assert all(finding.check.startswith("train: ") for finding in wrong.values())
     assert report.bugs == (() if bug is None else (bug,)), str(report)
+
+
+def test_a_train_of_another_kind_is_not_graded(grade_here):
+    text = (LEARNERS / "ppo.py").read_text() + "\n\ndef train(config): raise SystemExit\n"
+    report = grade_here(text)
+    assert report.passed, str(report)
+    (said,) = (each for each in report.findings if each.check.startswith("train: "))
+    assert said.sentence.startswith("not graded, as it cannot be called as train(agent, envs, ")
 
 
 def test_the_assignments_own_loop_is_told_all_its_bugs(grade_here):
