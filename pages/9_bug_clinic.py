@@ -40,12 +40,15 @@ clinic_file.difference(name)
 clinic_file.evidence(name, seed)
 clinic_file.cause_and_fix(name)
 
-st.markdown("#### Is it in your own code?")
+st.markdown("## Is it in your own code?")
 st.markdown(
     """
 The **grader** looks for these bugs in a file of yours, in a terminal beside the project. It wants a
 class `REINFORCE`, `VPG`, `PPO` or `GAE` with `get_action` and `get_loss`; with it, if you have
 them, your `TrajData` and your training loop. This app never runs your code.
+
+```sh
+python -m pgcore check my_agent.py
+```
 """
 )
-st.code("python -m pgcore check my_agent.py", language="bash")
