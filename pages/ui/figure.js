@@ -141,6 +141,8 @@ class Figure {
       };
       const { view, finalize } = await embed.embed(boxes[i], spec, options);
       if (ticket !== this.ticket) return finalize();
+      // The box says in words what is drawn; a screen reader is spared the single marks.
+      boxes[i].querySelector("svg").setAttribute("aria-hidden", "true");
       views.push({ view, finalize, plot, box: boxes[i] });
       follow(this, views.at(-1));
     }
