@@ -80,7 +80,7 @@ def linked(function: Callable[..., Any], terms: Mapping[str, str]) -> str:
         rows.append(f"<div class='code-line'{link}>{text}</div>")
     if unused:
         raise ValueError(f"no line of {where} holds {next(iter(unused))!r}.")
-    return f"<p class='where'>{html.escape(where)}</p><div class='code' tabindex='0'>{''.join(rows)}</div>"
+    return _block(where, "".join(rows))
 
 
 def linked_words(function: Callable[..., Any], words: Mapping[str, str]) -> str:
@@ -106,4 +106,9 @@ def linked_words(function: Callable[..., Any], words: Mapping[str, str]) -> str:
 
     rows = (pattern.sub(link, html.escape(line, quote=False)) or " " for line in code.splitlines())
     lines = "".join(f"<div class='code-line'>{row}</div>" for row in rows)
+    return _block(where, lines)
+
+
+def _block(where: str, lines: str) -> str:
+    # A long line scrolls sideways, by keyboard too.
     return f"<p class='where'>{html.escape(where)}</p><div class='code' tabindex='0'>{lines}</div>"
