@@ -28,67 +28,68 @@ predict.ask(*questions.SHIFT)
 n_actions = int(log_probs_policy.ACTIONS.widget())
 
 
-@st.fragment
-def policy_and_what_follows(n_actions: int) -> None:
-    """The figure that sets a policy and those that show it: a release redraws no others."""
-    values = figure.show(
-        f"policy-{n_actions}",
-        log_probs_policy.policy(n_actions),
-        alone=False,
-        live=log_probs_policy.live_policy(n_actions),
-    )
-    logits = tuple(values[control.name] for control in log_probs_policy.logits_of(n_actions))
-    temperature = values[log_probs_policy.TEMPERATURE.name]
-    st.latex(r"\pi(a) = \frac{e^{z_a / T}}{\sum_b e^{z_b / T}}")
-    st.latex(r"\ln \pi(a) = \frac{z_a}{T} - \ln \sum_b e^{z_b / T}")
-    source.show(log_probs.policy, "Categorical(logits=")
+main = log_probs_policy.policy(n_actions)
+SAMPLES, ENTROPY, GRADIENT = f"samples-{n_actions}", "entropy", f"gradient-{n_actions}"
+figure.show(
+    f"policy-{n_actions}",
+    main,
+    live=log_probs_policy.live_policy(n_actions),
+    redraws=(SAMPLES, ENTROPY, GRADIENT),
+)
 
-    st.markdown(
-        """
+
+def policy_now() -> tuple[tuple[float, ...], float]:
+    """Logits and temperature, as they stand above."""
+    values = figure.values(f"policy-{n_actions}", main)
+    logits = tuple(values[control.name] for control in log_probs_policy.logits_of(n_actions))
+    return logits, values[log_probs_policy.TEMPERATURE.name]
+
+
+st.latex(r"\pi(a) = \frac{e^{z_a / T}}{\sum_b e^{z_b / T}}")
+st.latex(r"\ln \pi(a) = \frac{z_a}{T} - \ln \sum_b e^{z_b / T}")
+source.show(log_probs.policy, "Categorical(logits=")
+
+st.markdown(
+    """
 #### Drawing actions
 The probabilities make a **categorical distribution**: a die with n uneven faces, so a discrete one.
 The agent rolls it at every step. Few rolls say little about π; many settle on it.
 """
-    )
-    figure.show(
-        f"samples-{n_actions}",
+)
+figure.follow(
+    SAMPLES,
+    lambda: (
         log_probs_figures.samples(n_actions),
-        live=log_probs_figures.live_samples(logits, temperature),
-    )
-    source.show(Agent.get_action, "torch.multinomial")
-    st.markdown(
-        """
+        log_probs_figures.live_samples(*policy_now()),
+    ),
+)
+source.show(Agent.get_action, "torch.multinomial")
+st.markdown(
+    """
 #### Entropy
 −ln π(a) is how surprising an action is. Its mean over the policy's own actions is the **entropy**
 H: 0 when one action is certain, ln n when all n are equal. Above, a sampled mean settles on it. A
 low temperature makes the policy sure, a high one undecided; neither changes the order.
 """
-    )
-    figure.show(
-        "entropy",
-        log_probs_figures.entropy(),
-        live=log_probs_figures.live_entropy(logits, temperature),
-    )
-    st.markdown(
-        """
+)
+figure.follow(
+    ENTROPY,
+    lambda: (log_probs_figures.entropy(), log_probs_figures.live_entropy(*policy_now())),
+)
+st.markdown(
+    """
 #### Which way to push
 To make an action more likely, follow the gradient of its log-probability. By each logit it is
 **onehot(a) − π**: up for the action taken, down for all others, and zero in total. With a
 temperature it is divided by T. The bar is what autograd finds; the ring is the formula.
 """
-    )
-    predict.ask(*questions.SURE)
-    figure.show(
-        f"gradient-{n_actions}",
-        log_probs_figures.gradient(n_actions, max(1.0, 1 / temperature)),
-        live=log_probs_figures.live_gradient(logits, temperature),
-    )
-    source.show(log_probs.grad_log_prob, "log_prob(action)")
-    with st.expander("The line that does it in training, for every sampled action"):
-        source.show(Trainer._gradient_step, "distribution.log_prob(batch.actions)", docstring=False)
+)
+predict.ask(*questions.SURE)
+figure.follow(GRADIENT, lambda: log_probs_figures.gradient_of(n_actions, *policy_now()))
+source.show(log_probs.grad_log_prob, "log_prob(action)")
+with st.expander("The line that does it in training, for every sampled action"):
+    source.show(Trainer._gradient_step, "distribution.log_prob(batch.actions)", docstring=False)
 
-
-policy_and_what_follows(n_actions)
 st.markdown(
     """
 #### The logarithm of a probability

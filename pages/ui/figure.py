@@ -9,7 +9,7 @@ A figure is built once (build, of the parts below) and shown in every session (s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ __all__ = [
     "Sweep",
     "asked",
     "build",
+    "follow",
     "meter",
     "meters",
     "place",
@@ -49,6 +50,7 @@ __all__ = [
     "show",
     "table",
     "text",
+    "values",
 ]
 
 THERE = "figures in the browser"
@@ -64,7 +66,12 @@ _component = st.components.v2.component(
 
 
 def show(
-    key: str, figure: Figure, *, alone: bool = True, live: Live | None = None
+    key: str,
+    figure: Figure,
+    *,
+    alone: bool = True,
+    live: Live | None = None,
+    redraws: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Draw a figure; say so where the link asks for a value that a control does not have.
 
@@ -72,16 +79,42 @@ def show(
         key: once a page.
         figure: from build(). Another one may take its place: what is drawn stays, and so does each
             control on its value; one on its default follows the default.
-        alone: on release only the URL is brought up to date. False: the code around (the page, or
-            the fragment that calls this) runs again with the new values.
+        alone: on release only this figure runs again, with the URL brought up to date. False: the
+            code around (the page, or the fragment that calls this) runs again.
         live: tables that the server adds; name them in build(live=...).
+        redraws: keys of the figures drawn with follow() that show what is set here; on release
+            they run again, in this order, and nothing else does.
     Returns:
         The controls' values when the code last ran, by name.
     """
-    return (_show_alone if alone else _show)(key, figure, live)
+    if not alone:
+        return _show(key, figure, live)
+    return st.fragment(_show, key=_name(key))(key, figure, live, redraws)
 
 
-def _show(key: str, figure: Figure, live: Live | None) -> dict[str, Any]:
+def follow(key: str, make: Callable[[], tuple[Figure, Live | None]]) -> None:
+    """Draw a figure that shows what another one sets: one with this key in its `redraws`.
+
+    Args:
+        key: once a page.
+        make: the figure and its live tables, from values() of the other one.
+    """
+    st.fragment(lambda: _show(key, *make()), key=_name(key))()
+
+
+def values(key: str, figure: Figure) -> dict[str, Any]:
+    """The values of the controls of a figure that is shown above, by name."""
+    now = _indices(figure, st.session_state[f"{key} kept"]["now"])
+    return {control.name: control.values[now[control.name]] for control in figure.controls}
+
+
+def _name(key: str) -> str:
+    return f"figure {key}"
+
+
+def _show(
+    key: str, figure: Figure, live: Live | None, redraws: Sequence[str] = ()
+) -> dict[str, Any]:
     kept: dict[str, Any] = st.session_state.setdefault(f"{key} kept", {"now": {}})
     if key not in st.session_state:  # first run on this page: not yet mounted
         kept["start"], kept["notices"] = _start(figure, kept["now"])
@@ -100,14 +133,11 @@ def _show(key: str, figure: Figure, live: Live | None) -> dict[str, Any]:
         "live": _live(figure, live, now, blocks),
     }
     payload = sized(head) + (b"" if there else figure.packed) + b"".join(blocks)
-    _component(key=key, data=payload, on_told_change=partial(_note_packs, key))
+    _component(key=key, data=payload, on_told_change=partial(_hear, key, redraws))
     if reported is not None:
         kept["notices"] = []
     _write_url(figure, now)
-    return {control.name: control.values[now[control.name]] for control in figure.controls}
-
-
-_show_alone = st.fragment(_show)
+    return values(key, figure)
 
 
 def asked(key: str, name: str) -> str | None:
@@ -141,11 +171,14 @@ def _told(key: str) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _note_packs(key: str) -> None:
-    """Which figures the browser keeps, as bytes: what it has is not sent again."""
+def _hear(key: str, redraws: Sequence[str]) -> None:
+    """Note which figures the browser keeps, as bytes, so that they are not sent again."""
     packs = _told(key).get("packs")
     known = packs if isinstance(packs, list) else []
     st.session_state[THERE] = frozenset(one for one in known if isinstance(one, str))
+    if redraws:
+        # By their names: the words and code between them are not sent and laid out again.
+        st.rerun([_name(each) for each in (key, *redraws)])
 
 
 def _start(figure: Figure, kept: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

@@ -162,11 +162,15 @@ def gradient(n_actions: int, reach: float) -> figure.Figure:
     )
 
 
-def live_gradient(logits: tuple[float, ...], temperature: float) -> figure.Live:
+def gradient_of(
+    n_actions: int, logits: tuple[float, ...], temperature: float
+) -> tuple[figure.Figure, figure.Live]:
+    """The gradient under one policy: by 1 / T it reaches further in the cold."""
+
     def compute() -> Mapping[str, figure.Rows]:
         return {"gradient": figure.Rows(_gradients(logits, temperature), ("taken", "added"))}
 
-    return figure.Live((), compute)
+    return gradient(n_actions, max(1.0, 1 / temperature)), figure.Live((), compute)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
