@@ -21,6 +21,7 @@ from torch import Tensor
 from pgcore import agents, envstate
 from pgcore.agents import Agent
 from pgcore.config import MAX_UPDATES, ConfigError, TrainConfig
+from pgcore.networks import views
 from pgcore.train import Trainer
 
 SUFFIX = ".safetensors"
@@ -116,9 +117,11 @@ class Checkpoint:
 def take(trainer: Trainer) -> Checkpoint:
     """The trainer as it stands between two updates."""
     tensors = {name: weight.detach() for name, weight in trainer.agent.state_dict().items()}
-    for i, parameter in enumerate(trainer.parameters):
-        for name, value in trainer.optimizer.state[parameter].items():
-            tensors[f"adam.{i}.{name}"] = value
+    for name, value in trainer.optimizer.state[trainer.weights].items():
+        # A moment for each weight; the count of steps is one number, the same for all.
+        weights = trainer.parameters
+        parts = views(value, weights) if value.ndim else [value] * len(weights)
+        tensors |= {f"adam.{i}.{name}": part.clone() for i, part in enumerate(parts)}
     tensors["random.agent"] = trainer.agent.generator.get_state()
     tensors["random.shuffle"] = trainer.shuffle.get_state()
     for name in _COUNTERS:
@@ -160,19 +163,7 @@ def resume(checkpoint: Checkpoint, **changes: Any) -> Trainer:
     trainer = Trainer(config)
     try:
         _load_weights(trainer.agent, tensors)
-        for i, parameter in enumerate(trainer.parameters):
-            prefix = f"adam.{i}."
-            moments = {
-                k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
-            }
-            if any(value.ndim and value.shape != parameter.shape for value in moments.values()):
-                raise ValueError("Adam's moments do not fit the weights")
-            if moments:
-                # Adam's fused step goes through weight and moments in memory's order.
-                trainer.optimizer.state[parameter] = {
-                    k: torch.empty_like(parameter).copy_(v) if v.ndim else v
-                    for k, v in moments.items()
-                }
+        _load_moments(trainer, tensors)
         trainer.agent.generator.set_state(tensors["random.agent"])
         trainer.shuffle.set_state(tensors["random.shuffle"])
         trainer.noise.bit_generator.state = state["noise"]
@@ -273,3 +264,16 @@ def _load_weights(agent: Agent, tensors: dict[str, Tensor]) -> None:
         agent.load_state_dict(weights)
     except RuntimeError:
         raise CheckpointError("the checkpoint's weights do not fit its config.") from None
+
+
+def _load_moments(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
+    if not any(name.startswith("adam.") for name in tensors):
+        return  # taken before the first gradient step
+    moments = {name: torch.zeros_like(trainer.weights) for name in ("exp_avg", "exp_avg_sq")}
+    for name, vector in moments.items():
+        for i, part in enumerate(views(vector, trainer.parameters)):
+            value = tensors[f"adam.{i}.{name}"]
+            if value.shape != part.shape:
+                raise ValueError("Adam's moments do not fit the weights")
+            part.copy_(value)
+    trainer.optimizer.state[trainer.weights] = moments | {"step": tensors["adam.0.step"]}

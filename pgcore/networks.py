@@ -1,4 +1,4 @@
-"""Multilayer perceptrons, their initial weights, and a quick way to act with them."""
+"""Multilayer perceptrons, their initial weights, and quick ways to train them and to act."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 # ReLU works in place: its input, a Linear's output, is needed by nobody else.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -64,6 +64,40 @@ def mlp(
         if not is_last:
             layers.append(ACTIVATIONS[activation]())
     return nn.Sequential(*layers)
+
+
+def flatten(weights: Sequence[nn.Parameter]) -> tuple[nn.Parameter, Tensor]:
+    """One vector of all the numbers: every weight becomes a view of it, as do their gradients.
+
+    An optimizer of the vector trains the networks. To zero, clip and step is then one operation
+    each on 1,000 numbers or so, and not one for each layer's weights and biases.
+
+    Args:
+        weights: K numbers in all, float32. Zero their gradients in place: set to None, as
+            zero_grad does it, one would no longer be the vector's.
+    Returns:
+        The vector (K,) and its .grad (K,), zero.
+    """
+    vector = nn.Parameter(torch.empty(sum(weight.numel() for weight in weights)))
+    vector.grad = torch.zeros_like(vector)
+    parts = zip(weights, views(vector.data, weights), views(vector.grad, weights), strict=True)
+    for weight, data, grad in parts:
+        weight.data, weight.grad = data.copy_(weight.data), grad
+    return vector, vector.grad
+
+
+def views(vector: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
+    """The parts of flatten's vector, or of one like it, in the weights' shapes and memory order.
+
+    Args:
+        vector: (K,).
+        weights: K numbers in all.
+    """
+    parts = vector.split([weight.numel() for weight in weights])
+    return [
+        part.as_strided(weight.shape, weight.stride(), part.storage_offset())
+        for part, weight in zip(parts, weights, strict=True)
+    ]
 
 
 def numpy_forward(network: nn.Module) -> Callable[[np.ndarray], np.ndarray]:

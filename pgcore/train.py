@@ -15,7 +15,7 @@ from pgcore.agents import Agent, Loss
 from pgcore.config import TrainConfig
 from pgcore.environments import make_vec, sizes
 from pgcore.losses import approx_kl, explained_variance
-from pgcore.networks import numpy_forward
+from pgcore.networks import flatten, numpy_forward
 from pgcore.returns import discounted_returns, gae
 from pgcore.stats import GradientStep, UpdateStats, summarize
 from pgcore.trajectory import Batch, TrajData
@@ -55,8 +55,9 @@ class Trainer:
         self.agent: Agent = make(self.n_obs, self.n_actions, config)
         networks = [self.agent.policy] + [self.agent.value] * self.agent.uses_value
         self.parameters = [weight for network in networks for weight in network.parameters()]
+        self.weights, self.gradient = flatten(self.parameters)
         self.optimizer = torch.optim.Adam(
-            self.parameters,
+            [self.weights],
             lr=config.learning_rate,
             betas=(float(config.momentum), 0.999),
             eps=config.adam_eps,
@@ -145,8 +146,8 @@ class Trainer:
         config = self.config
         done = traj.terminated | traj.truncated
         traj.log_probs = self.agent.distribution(traj.states).log_prob(traj.actions)
-        traj.returns = discounted_returns(traj.rewards, ~done, config.gamma)
         if not self.agent.uses_value:
+            traj.returns = discounted_returns(traj.rewards, ~done, config.gamma)
             if config.normalize_advantages:
                 traj.advantages = self._normalized(traj.returns, traj.valid)
             return None
@@ -163,6 +164,8 @@ class Trainer:
                 traj.rewards, values, next_values, final, traj.truncated, config.gamma, lam
             )
             traj.returns = advantages + values
+        else:
+            traj.returns = discounted_returns(traj.rewards, ~done, config.gamma)
         if config.advantage == "gae" or config.detach_advantage:
             advantages = traj.returns - values
             traj.advantages = (
@@ -245,25 +248,25 @@ class Trainer:
         return float(approx_kl(surrogate.ratio.detach().log())) > self.config.target_kl
 
     def _gradient_step(self, traj: TrajData, rows: Tensor, epoch: int) -> GradientStep:
-        agent, config = self.agent, self.config
+        agent, config, gradient = self.agent, self.config, self.gradient
         batch = traj.rows(rows)
         distribution = agent.distribution(batch.states)
         log_probs = distribution.log_prob(batch.actions)
         values = agent.predict_values(batch.states) if agent.uses_value else None
         loss = agent.loss(log_probs, values, batch)
-        with torch.set_grad_enabled(config.entropy_coef > 0):
-            entropy = distribution.entropy().mean()
         total = loss.policy
         if loss.value is not None:
             total = total + config.value_coef * loss.value
         if config.entropy_coef:
-            total = total - config.entropy_coef * entropy
-        self.optimizer.zero_grad()
+            total = total - config.entropy_coef * distribution.entropy().mean()
+        gradient.zero_()
         if self.recorder is not None:
             log_probs.retain_grad()
         total.backward()
         if self.recorder is not None:
             self.recorder(epoch, rows, batch, log_probs, loss)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, config.max_grad_norm or float("inf"))
+        norm = gradient.norm()
+        if 0 < config.max_grad_norm < norm:
+            gradient *= config.max_grad_norm / norm
         self.optimizer.step()
-        return GradientStep(loss, entropy.detach(), norm)
+        return GradientStep(loss, distribution.logits.detach(), norm)

@@ -93,8 +93,7 @@ class Agent(nn.Module):
 
     def critic_loss(self, traj: TrajData | Batch, values: Tensor) -> Tensor:
         """Squared error of V, in units of (return / value_scale)^2."""
-        scale = self.config.value_scale
-        return value_loss(values / scale, traj.returns / scale)
+        return value_loss(values, traj.returns) / self.config.value_scale**2
 
     def loss(self, log_probs: Tensor, values: Tensor | None, traj: TrajData | Batch) -> Loss:
         """The algorithm itself.

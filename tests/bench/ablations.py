@@ -64,7 +64,7 @@ def with_estimates_at_each_step(config: TrainConfig) -> Trainer:
 def with_unfused_adam(config: TrainConfig) -> Trainer:
     trainer = Trainer(config)
     trainer.optimizer = torch.optim.Adam(
-        trainer.parameters, lr=config.learning_rate, eps=config.adam_eps, foreach=False
+        [trainer.weights], lr=config.learning_rate, eps=config.adam_eps, foreach=False
     )
     return trainer
 

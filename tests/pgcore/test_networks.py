@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from pgcore.networks import mlp, numpy_forward
+from pgcore.networks import flatten, mlp, numpy_forward
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -99,3 +99,22 @@ def test_a_network_that_starts_with_an_activation_leaves_its_input_alone():
     x = -np.ones((3, 2), np.float32)
     assert not numpy_forward(nn.Sequential(nn.ReLU()))(x).any()
     assert (x == -1).all()
+
+
+def test_flat_weights_are_the_networks_weights():
+    network, twin = (mlp((4, 8, 2), generator=seeded()) for _ in range(2))
+    vector, gradient = flatten(list(network.parameters()))
+    assert vector.shape == gradient.shape == (4 * 8 + 8 + 8 * 2 + 2,)
+    for ours, theirs in zip(network.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(ours, theirs) and ours.stride() == theirs.stride()
+        assert not ours.grad.any() and ours.grad.stride() == theirs.stride()
+    x = torch.randn(16, 4, generator=seeded(1))
+    for one, weights in ((network, [vector]), (twin, twin.parameters())):
+        optimizer = torch.optim.Adam(weights, lr=0.1)
+        for _ in range(2):
+            gradient.zero_()
+            twin.zero_grad()
+            one(x).square().mean().backward()
+            optimizer.step()
+    for ours, theirs in zip(network.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)

@@ -199,8 +199,8 @@ def test_target_kl_stops_after_the_epoch_that_went_too_far():
 def test_momentum_is_adams_beta_1():
     trainer = Trainer(TrainConfig.fast("vpg", n_envs=8, n_steps=64, momentum=0.0))
     next(trainer.run())
-    for weight in trainer.parameters:
-        assert torch.equal(trainer.optimizer.state[weight]["exp_avg"], weight.grad)
+    weights = trainer.weights
+    assert torch.equal(trainer.optimizer.state[weights]["exp_avg"], weights.grad)
 
 
 def test_an_agent_of_ones_own_is_trained_in_place_of_the_configs():
