@@ -97,7 +97,8 @@ def signs(one: UpdateStats, n_actions: int | None, usual_norm: float) -> list[Si
         sign("entropy", share, CERTAIN, f"the policy hardly tried anything else any more ({text})")
     elif share < NARROW:
         sign("entropy", share, NARROW, f"the entropy sank to {share:.0%} of its maximum")
-    times = one.grad_norm / usual_norm
+    # Nothing is a multiple of the 0 that a dead network's gradient is.
+    times = one.grad_norm / usual_norm if usual_norm else 0.0
     if times > BURST:
         text = f"{times:.0f} times its median over the updates before, above {BURST:g} times"
         sign("grad_norm", times, BURST, f"the gradient norm burst ({text})")
