@@ -100,7 +100,7 @@ class Fork:
         return checkpoints.resume(self.checkpoint, **changes)
 
     def describe(self) -> str:
-        """What changed: "learning rate 0.012 → 0.1"."""
+        """What changed: "learning rate 0.025 → 0.1"."""
         said = [
             f"{name.replace('_', ' ')} {_text(old)} → {_text(new)}"
             for name, (old, new) in self._telling.items()

@@ -11,7 +11,7 @@ ALGORITHM_NAMES = {"ppo": "PPO", "vpg": "VPG", "gae": "GAE", "reinforce": "REINF
 def label(number: int, config: TrainConfig, fork: Fork | None = None) -> str:
     """What the legend calls a run: "#2 PPO fast, seed 1"; "edited" where a setting differs.
 
-    A fork: "#3 fork of #1 at update 40: learning rate 0.012 → 0.1".
+    A fork: "#3 fork of #1 at update 40: learning rate 0.025 → 0.1".
     """
     if fork is not None:
         # A label opens with the run's number, and that is enough of the parent's.

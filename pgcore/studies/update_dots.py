@@ -10,8 +10,9 @@ from pgcore.losses import clipped_surrogate
 from pgcore.recording import Recording
 from pgcore.studies.update import tensor
 
-DOTS_A_STEP, DOTS = 400, 40_000
-"""Most samples that are drawn of one gradient step, and of all steps together."""
+DOTS_A_STEP, DOTS = 512, 40_000
+"""Most samples that are drawn of one gradient step (a whole minibatch of the fast preset), and of
+all steps together."""
 FURTHEST = 0.1
 """Share of the drawn transitions that are not left to chance: those that went furthest."""
 

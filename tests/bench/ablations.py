@@ -64,7 +64,11 @@ def with_estimates_at_each_step(config: TrainConfig) -> Trainer:
 def with_unfused_adam(config: TrainConfig) -> Trainer:
     trainer = Trainer(config)
     trainer.optimizer = torch.optim.Adam(
-        [trainer.weights], lr=config.learning_rate, eps=config.adam_eps, foreach=False
+        [trainer.weights],
+        lr=config.learning_rate,
+        betas=(config.momentum, 0.999),
+        eps=config.adam_eps,
+        foreach=False,
     )
     return trainer
 
@@ -81,9 +85,9 @@ VARIANTS: dict[str, dict[str, Any] | Callable[[TrainConfig], Trainer]] = {
     SHIPPED: {},
     "value_scale 1, not 20": {"value_scale": 1.0},
     "10 epochs, not 2": {"n_epochs": 10},
-    "minibatches of 64, not 256": {"minibatch_size": 64},
-    "learning rate 0.001, not 0.012": {"learning_rate": 0.001},
-    "lambda 0.8, not 0.95": {"lam": 0.8},
+    "minibatches of 64, not 512": {"minibatch_size": 64},
+    "learning rate 0.001, not 0.025": {"learning_rate": 0.001},
+    "lambda 0.8, not 0.98": {"lam": 0.8},
     "tanh, not ReLU": {"activation": "tanh"},
     "two hidden layers, not one": {"hidden": (64, 64)},
     "advantages not normalised": {"normalize_advantages": False},

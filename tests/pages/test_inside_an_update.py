@@ -42,7 +42,7 @@ def test_opens_and_the_first_minibatch_sits_at_ratio_one():
 
 def test_meters_count_what_is_drawn():
     sent = figures.payload(open_page_at())
-    for step in ("1", "12", "40"):
+    for step in ("1", "12", "20"):
         (now,) = figures.rows(sent, "now", step=step)
         dots = pd.DataFrame(figures.rows(sent, "dots", step=step))
         assert now["size"] == len(dots)  # all are drawn in this run
@@ -72,7 +72,7 @@ def test_predictions():
         ({"run": "#3 PPO fast, seed 9"}, "the page uses PPO fast, 10 epochs"),
         ({"update": "0"}, "outside 1 to 60"),
         ({"update": "many"}, "not a number"),
-        ({"step": "41"}, "outside 1 to 40"),
+        ({"step": "21"}, "outside 1 to 20"),
         ({"eps": "2"}, "outside 0.05 to 0.5"),
         ({"kl": "nan"}, "not a number"),
     ],
@@ -84,11 +84,11 @@ def test_bad_link(query, says):
 
 
 def test_link_reproduces():
-    at = open_page_at(run="PPO fast", update="2", step="5", sample="100", eps="0.1", epochs="5")
+    at = open_page_at(run="PPO fast", update="2", step="3", sample="100", eps="0.1", epochs="5")
     assert not at.warning and not at.exception
     sent = figures.payload(at)
-    assert len(sent["controls"][0]["keys"]) == 8
-    assert sent["start"]["step"] == 4
+    assert len(sent["controls"][0]["keys"]) == 4
+    assert sent["start"]["step"] == 2
     (picked,) = figures.rows(sent, "picked")
     assert picked["row"] == 100
     assert slider(at, "eps").value == "0.1"
@@ -107,7 +107,7 @@ def escaped(at: AppTest) -> str:
 
 
 def test_another_run_starts_afresh():
-    at = open_page_at(step="40", sample="100", eps="0.3")
+    at = open_page_at(step="20", sample="100", eps="0.3")
     at.segmented_control(key="inside  run").select("PPO fast").run()
     assert not at.exception and not at.warning
     assert slider(at, "eps").value == "0.2"
@@ -135,9 +135,9 @@ def test_homeworks_batch_is_drawn_down_and_says_so():
     at = open_page_at(run="PPO homework", update="1")
     assert not at.exception and not at.warning
     (told,) = (each.value for each in at.caption if each.value.startswith("Drawn: "))
-    assert "400 of 16,384 transitions" in told and "163,840 samples in 9.0 MB" in told
+    assert "512 of 16,384 transitions" in told and "163,840 samples in 9.0 MB" in told
     sent = figures.payload(at)
-    assert len(figures.rows(sent, "dots", step=5)) == 400
+    assert len(figures.rows(sent, "dots", step=5)) == 512
     (now,) = figures.rows(sent, "now", step=5)
     assert now["size"] == 16_384
     assert len(sent["raw"]) < 1_000_000
@@ -304,12 +304,12 @@ def test_take_along(open_page):
     with page.expect_download(timeout=60_000) as waiting:
         page.get_by_role("button", name="The batch as CSV").click()
     table = pd.read_csv(waiting.value.path())
-    assert len(table) > 1900 and table["step"].max() == 8
+    assert len(table) > 1900 and table["step"].max() == 4
     assert (table.loc[table.step == 1, "ratio"] == 1).all()
     with page.expect_download(timeout=60_000) as waiting:
         page.get_by_role("button", name="The animation as GIF").click()
     gif = Image.open(waiting.value.path())
-    assert gif.n_frames == 8 and gif.size == update_film.SIZE
+    assert gif.n_frames == 4 and gif.size == update_film.SIZE
     assert_no_exception(page)
 
 

@@ -456,7 +456,7 @@ def test_a_fork_and_a_fork_of_the_fork(trained, tmp_path, monkeypatch):
     done = run.job.snapshot()
     assert (done.state, [one.update for one in done.checkpoints]) == ("done", [*range(2, 23, 2)])
     assert done.config == parent.config.replace(learning_rate=0.1, n_updates=22)
-    label = "#2 fork of #1 at update 2: learning rate 0.012 → 0.1"
+    label = "#2 fork of #1 at update 2: learning rate 0.025 → 0.1"
     assert [each.label for each in at.get("download_button")][-1] == f"Metrics of {label} as CSV"
     # It begins on the parent's curve, at the fork, with the parent's numbers.
     own, branch = (
@@ -489,7 +489,7 @@ def test_a_fork_and_a_fork_of_the_fork(trained, tmp_path, monkeypatch):
 
 NOT_FORKED = [
     ("learning_rate", 0.0, "Learning_rate must be above 0 and below 10, not 0.0."),
-    ("learning_rate", 0.012, "This is the run's own value: the branch would repeat it"),
+    ("learning_rate", 0.025, "This is the run's own value: the branch would repeat it"),
     ("clip_eps", 2.0, "Clip_eps must be above 0 and below 1, not 2.0."),
     ("algorithm", "reinforce", "Reinforce trains no value network"),
     ("detach_advantage", False, "Normalize_advantages needs detach_advantage"),

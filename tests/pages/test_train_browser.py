@@ -398,7 +398,7 @@ def test_a_fork_branches_off_its_parent(train):
     rate = page.locator("[class*=st-key-fork_][class*=_learning_rate] input")
     rate.fill("0.1")
     rate.press("Enter")
-    page.get_by_text("learning rate 0.012 → 0.1", exact=True).wait_for()
+    page.get_by_text("learning rate 0.025 → 0.1", exact=True).wait_for()
     # The second half of a double click must not start another.
     button.dblclick()
     wait_for(page, lambda: len(curves(page)) == 2 and curves(page)[1]["length"] > 0)
@@ -406,7 +406,7 @@ def test_a_fork_branches_off_its_parent(train):
     wait_idle(page, PATIENCE)
     assert update_of(page) == 24
     names = [one["run"] for one in curves(page)]
-    label = "#2 fork of #1 at update 4: learning rate 0.012 → 0.1"
+    label = "#2 fork of #1 at update 4: learning rate 0.025 → 0.1"
     assert names == ["#1 PPO edited, seed 0", label]
     for chart in (RETURNS, '[aria-label^="Entropy by environment steps"]'):
         # The last poll comes a moment after the end: the parent's point and 20 updates.

@@ -17,7 +17,7 @@ from pgcore.symptoms import RULES
 from tests.conftest import assert_no_exception, wait_idle
 
 PATIENCE = 90_000
-HOT = {"learning_rate": 0.36, "n_updates": 10}
+HOT = {"learning_rate": 0.75, "n_updates": 10}
 RETURNS = '[aria-label^="Episode return by"]'
 
 
@@ -105,7 +105,7 @@ def test_a_collapse_is_marked_explained_and_linked(open_page):
     wait_idle(page, PATIENCE)
     text = listing.inner_text()
     assert "#1 PPO edited, seed 0, update 1." in text
-    assert "the learning rate, 0.36, is 30 times the fast preset's" in text
+    assert "the learning rate, 0.75, is 30 times the fast preset's" in text
     assert "No collapse found" not in text
     told = listing.get_by_text("Likely cause").count()
     assert [one for one in numbers(page) if one != "solved"] == [str(i + 1) for i in range(told)]

@@ -112,7 +112,7 @@ def test_an_annealed_learning_rate_goes_on_where_it_was():
     config = TrainConfig.fast("ppo", **SMALL, anneal_learning_rate=True)
     again = resume(take(trained(config, 3)))
     rates = [stats.learning_rate for stats in again.run()]
-    np.testing.assert_allclose(rates, [0.012 * left / 6 for left in (3, 2, 1)])
+    np.testing.assert_allclose(rates, [0.025 * left / 6 for left in (3, 2, 1)])
 
 
 def test_a_run_can_be_made_longer(checkpoint):

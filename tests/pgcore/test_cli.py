@@ -206,7 +206,7 @@ def test_a_fork(tmp_path, command):
     fork = ["train", "--fork", "runs/a", "--at", "2"]
     code, out, err = command(*fork, "--learning-rate", "0.1", "--n-updates", "4")
     assert code == 0, err
-    assert "Fork of runs/a at update 2: learning rate 0.012 → 0.1\n" in out
+    assert "Fork of runs/a at update 2: learning rate 0.025 → 0.1\n" in out
     path = tmp_path / "runs" / "a-at2-learning_rate-0.1"
     assert [row["update"] for row in rows(path)] == ["3", "4"]
     # With nothing changed: the parent once more.

@@ -116,9 +116,9 @@ def test_the_optimizer_steps_with_the_changed_settings(parent):
 
 def test_an_annealed_rate_follows_the_branch_own_length(parent):
     rates = [one.learning_rate for one in branch(parent, anneal_learning_rate=True).trainer().run()]
-    assert rates == pytest.approx([0.012 * left / 5 for left in (3, 2, 1)])
+    assert rates == pytest.approx([0.025 * left / 5 for left in (3, 2, 1)])
     longer = branch(parent, anneal_learning_rate=True, n_updates=8)
-    assert next(longer.trainer().run()).learning_rate == pytest.approx(0.012 * 6 / 8)
+    assert next(longer.trainer().run()).learning_rate == pytest.approx(0.025 * 6 / 8)
 
 
 def test_the_parent_is_untouched():
@@ -184,7 +184,7 @@ def test_what_is_offered_makes_a_difference():
 
 
 def test_what_is_said(parent):
-    assert branch(parent, learning_rate=0.1).describe() == "learning rate 0.012 → 0.1"
+    assert branch(parent, learning_rate=0.1).describe() == "learning rate 0.025 → 0.1"
     assert branch(parent, bootstrap=False, n_updates=9).describe() == "bootstrap on → off"
     assert branch(parent, n_updates=9).describe() == "nothing changed"
     # The rate of every update depends on the length here.
@@ -206,7 +206,7 @@ def test_a_folder_of_its_own(tmp_path):
         next(updates)
         updates.close()
     kept = json.loads((tmp_path / "b" / "fork.json").read_text())
-    changes = {"learning_rate": {"from": 0.012, "to": 0.1}}
+    changes = {"learning_rate": {"from": 0.025, "to": 0.1}}
     assert kept == {"parent": "runs/a", "update": AT, "changes": changes}
     assert [row["update"] for row in metrics(tmp_path / "b")] == ["3"]
     # Interrupted, and continued as any run: the same numbers as in one go.

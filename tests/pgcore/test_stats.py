@@ -51,7 +51,7 @@ def test_the_first_gradient_step_has_ratio_1_and_later_ones_do_not():
 
 
 def test_the_ratio_spread_is_the_standard_deviation_over_all_samples_of_all_epochs():
-    trainer = Trainer(TrainConfig.fast("ppo", **SMALL, learning_rate=0.05))
+    trainer = Trainer(TrainConfig.fast("ppo", **SMALL, minibatch_size=256, learning_rate=0.05))
     ratios = []
     trainer.recorder = lambda epoch, rows, batch, log_probs, loss: ratios.append(
         loss.surrogate.ratio.detach().numpy().copy()

@@ -241,7 +241,7 @@ def test_each_idea_takes_variance_away_once_the_value_network_has_learned(stored
 
 def test_the_unbiased_ones_point_the_same_way(stored):
     unbiased = stored["cosine"].unstack()[["reward-to-go", "constant baseline"]]
-    assert (unbiased > 0.95).all(axis=None)
+    assert (unbiased > 0.9).all(axis=None)
 
 
 def test_an_untrained_value_network_is_no_better_than_none(stored):
