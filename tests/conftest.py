@@ -107,21 +107,35 @@ def assert_no_exception(page) -> None:
     assert page.locator("[data-testid=stException]").count() == 0
 
 
-@pytest.fixture
-def open_page(server: str, chromium) -> Iterator[Callable]:
-    """open_page("train?seed=3") -> a Playwright page in a session of its own, idle."""
-    contexts = []
+@pytest.fixture(scope="session")
+def window(chromium):
+    """One browser window: each tab is a session of its own, what was fetched serves all of them."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
 
-    def open_(path: str = "", width: int = 1280, height: int = 900, **context):
-        contexts.append(
-            chromium.new_context(viewport={"width": width, "height": height}, **context)
-        )
-        page = contexts[-1].new_page()
+
+@pytest.fixture
+def open_page(server: str, chromium, window) -> Iterator[Callable]:
+    """open_page("train?seed=3") -> a Playwright page in a session of its own, idle.
+
+    Options, such as has_touch=True, make it a window of its own.
+    """
+    opened = []
+
+    def open_(path: str = "", width: int = 1280, height: int = 900, **options):
+        size = {"width": width, "height": height}
+        if options:
+            opened.append(chromium.new_context(viewport=size, **options))
+            page = opened[-1].new_page()
+        else:
+            opened.append(page := window.new_page())
+            page.set_viewport_size(size)
         page.goto(f"{server}/{path}")
         page.wait_for_selector("[data-testid=stApp]")
         wait_idle(page)
         return page
 
     yield open_
-    for context in contexts:
-        context.close()
+    for one in opened:
+        one.close()

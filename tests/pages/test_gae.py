@@ -120,7 +120,7 @@ def test_drag_moves_the_marker_and_the_sum(open_page):
 
 
 @pytest.mark.browser
-def test_hovering_a_term_lights_it_up_everywhere(open_page):
+def test_hovering_a_term_lights_it_up_everywhere_and_every_control_works(open_page):
     page = open_page("gae")
     root = figures.find(page, "steps")
     for place in (".formula [data-set='term=decay']", "tr[data-set='term=value']"):
@@ -134,11 +134,7 @@ def test_hovering_a_term_lights_it_up_everywhere(open_page):
             lit = root.locator(f"{where}.on, {where} .on")
             assert lit.count() >= 1
             assert {each.get_attribute("data-set") for each in lit.all()} == {f"term={term}"}
-
-
-@pytest.mark.browser
-def test_every_control_in_the_browser(open_page):
-    chapters.check_in_browser(open_page("gae"), ["steps", "ends", "bias"])
+    chapters.check_in_browser(page, ["steps", "ends", "bias"])
 
 
 @pytest.mark.browser

@@ -73,7 +73,7 @@ def gifs(page) -> list[str]:
 
 
 @pytest.mark.browser
-def test_two_animations_and_a_button_that_changes_them(open_page):
+def test_two_animations_a_button_that_changes_them_and_the_links(open_page):
     page = open_page("")
     before = gifs(page)
     assert len(before) == 2
@@ -90,11 +90,7 @@ def test_two_animations_and_a_button_that_changes_them(open_page):
     wait_idle(page)
     assert_no_exception(page)
     assert len(set(gifs(page)) | set(before)) == 4
-
-
-@pytest.mark.browser
-def test_links_to_every_page_and_most_of_all_to_train(open_page):
-    page = open_page("")
+    # The links, to every page and most of all to Train.
 
     def paths(selector: str) -> set[str]:
         links = page.locator(selector)

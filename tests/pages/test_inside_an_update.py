@@ -277,9 +277,18 @@ def test_play_step_press_a_dot_read_its_sentence(open_page):
 
 
 @pytest.mark.browser
-def test_the_walk_goes_forward_and_back(open_page):
-    page = open_page("inside_an_update?stage=5")
+def test_files_to_take_along_and_the_walk_goes_forward_and_back(open_page):
+    page = open_page("inside_an_update?run=PPO+fast&update=2&stage=5")
     wait_idle(page, 120_000)
+    with page.expect_download(timeout=60_000) as waiting:
+        page.get_by_role("button", name="The batch as CSV").click()
+    table = pd.read_csv(waiting.value.path())
+    assert len(table) > 1900 and table["step"].max() == 4
+    assert (table.loc[table.step == 1, "ratio"] == 1).all()
+    with page.expect_download(timeout=60_000) as waiting:
+        page.get_by_role("button", name="The animation as GIF").click()
+    gif = Image.open(waiting.value.path())
+    assert gif.n_frames == 4 and gif.size == update_film.SIZE
     walk = page.locator(".st-key-walk .figure")
     walk.locator('[data-text="here.name"]').wait_for()
     assert walk.locator('[data-text="here.name"]').text_content() == "ratio"
@@ -295,21 +304,6 @@ def test_the_walk_goes_forward_and_back(open_page):
         "e => e.querySelector('[data-text=\"here.name\"]').textContent === 'log-ratio'",
         arg=walk.element_handle(),
     )
-
-
-@pytest.mark.browser
-def test_take_along(open_page):
-    page = open_page("inside_an_update?run=PPO+fast&update=2")
-    wait_idle(page, 120_000)
-    with page.expect_download(timeout=60_000) as waiting:
-        page.get_by_role("button", name="The batch as CSV").click()
-    table = pd.read_csv(waiting.value.path())
-    assert len(table) > 1900 and table["step"].max() == 4
-    assert (table.loc[table.step == 1, "ratio"] == 1).all()
-    with page.expect_download(timeout=60_000) as waiting:
-        page.get_by_role("button", name="The animation as GIF").click()
-    gif = Image.open(waiting.value.path())
-    assert gif.n_frames == 4 and gif.size == update_film.SIZE
     assert_no_exception(page)
 
 

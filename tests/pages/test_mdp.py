@@ -193,7 +193,7 @@ def test_dragging_the_agent_moves_the_marker(open_page):
 
 
 @pytest.mark.browser
-def test_values_follow_the_slider_and_samples_follow_the_release(open_page):
+def test_values_follow_the_slider_samples_the_release_and_every_figure_works(open_page):
     page = open_page("mdp")
     mean = figures.text(page, "values", "now.mean")
     figures.slider(page, "values", "step_reward").press("End")
@@ -209,11 +209,7 @@ def test_values_follow_the_slider_and_samples_follow_the_release(open_page):
     assert figures.state(page, "values")["episodes"] == "1024"
     assert figures.marker(page, "values", "mean")[0] > before + 50
     assert_no_exception(page)
-
-
-@pytest.mark.browser
-def test_every_figure_in_the_browser(open_page):
-    chapters.check_in_browser(open_page("mdp"), list(FIGURES))
+    chapters.check_in_browser(page, list(FIGURES))
 
 
 @pytest.mark.browser

@@ -110,8 +110,8 @@ def test_drag_moves_the_marker(open_page):
 
 
 @pytest.mark.browser
-def test_slider_by_keyboard(open_page):
-    page = open_page("ppo_clip?ratio=1.4")
+def test_keyboard_and_pointer_and_the_words_that_follow_them(open_page):
+    page = open_page("ppo_clip?advantage=-1&ratio=1.4")
     knob = figures.slider(page, "clip", "ratio")
     knob.press("ArrowRight")
     assert figures.state(page, "clip")["ratio"] == "1.42"
@@ -121,11 +121,8 @@ def test_slider_by_keyboard(open_page):
     assert figures.state(page, "clip")["ratio"] == "0.02"
     knob.press("End")
     assert figures.state(page, "clip")["ratio"] == "2"
-
-
-@pytest.mark.browser
-def test_words_follow_the_pointer(open_page):
-    page = open_page("ppo_clip?advantage=-1&ratio=1")
+    # Plot 0 is over the ratios from 0.02 to 2.
+    figures.drag(page, "clip", (0.9, 0.5), (0.52, 0.5))
     said = "marker.words"
     assert figures.text(page, "clip", said).startswith("Inside the range")
     figures.drag(page, "clip", (0.52, 0.5), (0.2, 0.5), plot=1)

@@ -278,7 +278,7 @@ def press(page: Any, name: str) -> None:
         .filter(has_text=re.compile(f"^{name}$"))
         .last
     )
-    letter.wait_for(state="visible")
+    letter.scroll_into_view_if_needed()  # and stands still: the page may be growing above it
     box = letter.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     buttons = page.locator("[data-testid=stButtonGroup] button", has_text=name)
