@@ -81,18 +81,19 @@ def with_separate_environments(config: TrainConfig) -> Trainer:
 
 
 SHIPPED = "as shipped"
+PRESET = TrainConfig.fast("ppo")
 VARIANTS: dict[str, dict[str, Any] | Callable[[TrainConfig], Trainer]] = {
     SHIPPED: {},
-    "value_scale 1, not 20": {"value_scale": 1.0},
-    "10 epochs, not 2": {"n_epochs": 10},
-    "minibatches of 64, not 512": {"minibatch_size": 64},
-    "learning rate 0.001, not 0.025": {"learning_rate": 0.001},
-    "lambda 0.8, not 0.98": {"lam": 0.8},
+    f"value_scale 1, not {PRESET.value_scale:g}": {"value_scale": 1.0},
+    f"10 epochs, not {PRESET.n_epochs}": {"n_epochs": 10},
+    f"minibatches of 64, not {PRESET.minibatch_size}": {"minibatch_size": 64},
+    f"learning rate 0.001, not {PRESET.learning_rate}": {"learning_rate": 0.001},
+    f"lambda 0.8, not {PRESET.lam}": {"lam": 0.8},
     "tanh, not ReLU": {"activation": "tanh"},
     "two hidden layers, not one": {"hidden": (64, 64)},
     "advantages not normalised": {"normalize_advantages": False},
     "reset rows left in": {"mask_reset_rows": False},
-    "32 environments one by one": with_separate_environments,
+    f"{PRESET.n_envs} environments one by one": with_separate_environments,
     "acting in torch, not NumPy": with_torch_acting,
     "log-probs and values at each step": with_estimates_at_each_step,
     "Adam not fused": with_unfused_adam,
