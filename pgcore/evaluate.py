@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,13 @@ def default_episodes(env_id: str) -> int:
     return 100 if steps_as_one(env_id) else 20
 
 
-def evaluate(agent: Agent, env_id: str, episodes: int | None = None, seed: int = 0) -> Evaluation:
+def evaluate(
+    agent: Agent,
+    env_id: str,
+    episodes: int | None = None,
+    seed: int = 0,
+    between_steps: Callable[[], None] = lambda: None,
+) -> Evaluation:
     """Play fresh episodes side by side with actions sampled from the policy.
 
     Every environment plays exactly one episode, to its end: stopping after the first so many
@@ -42,6 +49,7 @@ def evaluate(agent: Agent, env_id: str, episodes: int | None = None, seed: int =
         env_id: where to play.
         episodes: how many; default_episodes where left out.
         seed: of the environments and the actions; training's numbers are left alone.
+        between_steps: called after each step; it may wait.
     """
     episodes = episodes or default_episodes(env_id)
     envs = make_vec(env_id, episodes)
@@ -57,5 +65,6 @@ def evaluate(agent: Agent, env_id: str, episodes: int | None = None, seed: int =
         returns += rewards * playing
         lengths += playing
         playing &= ~(terminated | truncated)
+        between_steps()
     envs.close()
     return Evaluation(tuple(returns.tolist()), tuple(lengths.tolist()))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from pgcore.checkpoints import Checkpoint
 from pgcore.config import TrainConfig
 from pgcore.evaluate import Evaluation, evaluate
 from pgcore.forks import Fork
+from pgcore.giving_way import GiveWay
 from pgcore.runs import RunFolder
 from pgcore.stats import UpdateStats
 from pgcore.train import Trainer
@@ -24,6 +27,8 @@ MAX_RUNNING = 2
 """Jobs that train at the same time in one process, unless the Slots say otherwise."""
 GRACE_SECONDS = 20.0
 """How long a job outlives its browser session: a network blip is shorter, a closed tab is not."""
+EXIT_SECONDS = 5.0
+"""Longest wait for the jobs at the end of the process: an update of a long run takes one."""
 _TICK = 0.25
 
 
@@ -94,10 +99,18 @@ class JobSnapshot:
 
 
 class Slots:
-    """Lets a number of jobs run and keeps the others in line, first come, first served."""
+    """Lets a number of jobs run and keeps the others in line, first come, first served.
 
-    def __init__(self, count: int = MAX_RUNNING) -> None:
+    Args:
+        count: jobs that run at a time.
+        somebody_waits: whether the process has something more urgent to do than its jobs now.
+    """
+
+    def __init__(
+        self, count: int = MAX_RUNNING, somebody_waits: Callable[[], bool] = lambda: False
+    ) -> None:
         self.count = count
+        self.somebody_waits = somebody_waits
         self._changed = threading.Condition()
         self._running: set[object] = set()
         self._waiting: list[object] = []
@@ -186,6 +199,7 @@ class TrainingJob:
         self._folder = folder
         self._resume_from = resume_from
         self._make_trainer = make_trainer or (lambda: Trainer(config))
+        self._give_way = GiveWay(self._slots.somebody_waits)
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._state = JobState.READY
@@ -204,6 +218,7 @@ class TrainingJob:
             if self._state is not JobState.READY:
                 return
             self._state = JobState.QUEUED
+        _started.add(self)
         self._thread.start()
 
     def pause(self) -> None:
@@ -276,6 +291,7 @@ class TrainingJob:
     def _train(self, stack: ExitStack) -> None:
         trainer = self._at_the_start()
         stack.callback(trainer.envs.close)
+        trainer.between_steps = self._give_way
         updates = trainer.run()
         if self._folder is not None:
             at = None if self._resume_from is None else trainer.update_count
@@ -308,7 +324,10 @@ class TrainingJob:
 
     def _keep(self, trainer: Trainer) -> None:
         checkpoint = checkpoints.take(trainer)
-        evaluation = evaluate(trainer.agent, self.config.env_id, seed=self.config.seed)
+        config, give_way = self.config, self._give_way
+        evaluation = evaluate(
+            trainer.agent, config.env_id, seed=config.seed, between_steps=give_way
+        )
         score = Score(
             trainer.update_count, trainer.update_count * self.config.rows_per_update, evaluation
         )
@@ -338,6 +357,19 @@ class TrainingJob:
     def _set(self, state: JobState) -> None:
         with self._lock:
             self._state = state
+
+
+_started: weakref.WeakSet[TrainingJob] = weakref.WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    """A Ctrl-C on the server: a thread that is still inside torch would abort the exit."""
+    for job in list(_started):
+        job.stop()
+    deadline = time.monotonic() + EXIT_SECONDS
+    for job in list(_started):
+        job.join(max(0.0, deadline - time.monotonic()))
 
 
 def sentence(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Protocol
 
 import numpy as np
@@ -76,6 +76,7 @@ class Trainer:
         self.finished: list[tuple[float, int]] = []
         self.traj: TrajData | None = None
         self.recorder: Recorder | None = None
+        self.between_steps: Callable[[], None] = lambda: None
 
     def run(self) -> Generator[UpdateStats, None, None]:
         """Train until config.n_updates, yielding the numbers of each update."""
@@ -107,6 +108,7 @@ class Trainer:
             actions[t] = (logits(states[t]) + noise[t]).argmax(axis=-1)
             self.obs, rewards[t], terminated[t], truncated[t], _ = self.envs.step(actions[t])
             self._count_episodes(rewards[t], terminated[t] | truncated[t])
+            self.between_steps()
         traj = TrajData(config.n_steps, config.n_envs, self.n_obs, self.n_actions)
         traj.states, traj.actions = torch.from_numpy(states), torch.from_numpy(actions)
         traj.rewards, traj.valid = torch.from_numpy(rewards), torch.from_numpy(valid)
@@ -205,6 +207,7 @@ class Trainer:
         for epoch in range(config.n_epochs):
             for minibatch in self._minibatches(rows):
                 steps.append(self._gradient_step(traj, minibatch, epoch))
+                self.between_steps()
             if config.target_kl and self._moved_too_far(steps[-1]):
                 break
         self.update_count += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,13 @@ def slots() -> Slots:
     from pgcore.jobs import MAX_RUNNING, Slots
 
     text = os.environ.get("MAX_TRAINING_JOBS", "")
-    return Slots(int(text) if text.isdigit() and int(text) > 0 else MAX_RUNNING)
+    count = int(text) if text.isdigit() and int(text) > 0 else MAX_RUNNING
+    return Slots(count, somebody_waits)
+
+
+def somebody_waits() -> bool:
+    """Whether a page is being computed for anybody now: Streamlit has a thread for each answer."""
+    return any(thread.name == "ScriptRunner.scriptThread" for thread in threading.enumerate())
 
 
 def episode(checkpoint: Checkpoint, seed: int) -> tuple[Any, bytes]:

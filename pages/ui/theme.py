@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 
 import streamlit as st
@@ -47,6 +48,9 @@ def load_torch() -> None:
     import pgcore.jobs
     import pgcore.playback  # noqa: F401
 
+    # A thread that computes keeps the others waiting for so long, 5 ms by default, and an answer
+    # changes threads many times.
+    sys.setswitchinterval(0.0005)
     freeze()
     threading.Thread(target=_warm_optimizer, daemon=True).start()
 
