@@ -16,7 +16,7 @@ SHARE_SECONDS = 0.1
 LINGER_SECONDS = 0.04
 """After an answer: the browser has yet to receive and paint it, on the same cores."""
 CHECK_SECONDS = 0.002
-"""Between two looks: a look costs as much as a small environment's step."""
+"""Between two looks: short beside an answer, and each look lists every thread."""
 
 
 class GiveWay:

@@ -76,6 +76,7 @@ class Trainer:
         self.finished: list[tuple[float, int]] = []
         self.traj: TrajData | None = None
         self.recorder: Recorder | None = None
+        # After each environment step and each gradient step; it may wait, and changes nothing.
         self.between_steps: Callable[[], None] = lambda: None
 
     def run(self) -> Generator[UpdateStats, None, None]:

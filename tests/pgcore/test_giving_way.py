@@ -79,13 +79,12 @@ def test_a_job_gives_way_and_its_numbers_do_not_tell():
 
 
 LEAVES = """
-import time
 from pgcore.config import TrainConfig
 from pgcore.jobs import TrainingJob
 job = TrainingJob(TrainConfig.homework("ppo", n_updates=10_000))
 job.start()
 while len(job.snapshot().stats) < 2:
-    time.sleep(0.05)
+    job.join(0.05)
 """
 
 
