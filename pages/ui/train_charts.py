@@ -10,6 +10,9 @@ from pgcore.environments import OFFERED
 from pgcore.jobs import JobSnapshot
 
 POLL_SECONDS = 0.5
+LONG_RUN_SECONDS, LONG_RUN_POLL_SECONDS = 20.0, 1.5
+"""From then on a curve hardly moves in half a second, and the redrawing would keep other tabs of
+the same browser waiting."""
 RETURN_RANGE = {"CartPole-v1": (0.0, 510.0), "Acrobot-v1": (-510.0, 0.0)}
 
 
@@ -36,12 +39,20 @@ def returns(shown: dict[str, JobSnapshot]) -> None:
     st.caption(_legend_text(shown, env_id))
 
 
+def poll_seconds(runs: live.SessionRuns) -> float | None:
+    """How often the return chart looks at the active run; None where there is none."""
+    if runs.active is None:
+        return None
+    long = runs.active.snapshot().active_seconds >= LONG_RUN_SECONDS
+    return LONG_RUN_POLL_SECONDS if long else POLL_SECONDS
+
+
 def inside(runs: live.SessionRuns) -> None:
-    """The meters of every update, polled like the return chart."""
+    """The meters of every update, polled half as often as the return chart."""
     if runs.runs:
-        alive = runs.active is not None
+        poll = poll_seconds(runs)
         st.subheader("Inside the updates")
-        st.fragment(_meters, run_every=2 * POLL_SECONDS if alive else None, key="inside")(runs)
+        st.fragment(_meters, run_every=2 * poll if poll else None, key="inside")(runs)
 
 
 def _meters(runs: live.SessionRuns) -> None:

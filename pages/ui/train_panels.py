@@ -25,10 +25,8 @@ def controls_and_charts(runs: live.SessionRuns, config: TrainConfig | None, opti
     with st.container():
         if st.session_state.pop(_ASKED, False):
             start(runs, config, options)
-    alive = runs.active is not None
-    st.fragment(_live, run_every=train_charts.POLL_SECONDS if alive else None, key="live")(
-        runs, config, options, alive
-    )
+    poll = train_charts.poll_seconds(runs)
+    st.fragment(_live, run_every=poll, key="live")(runs, config, options, poll)
 
 
 def run_options() -> dict:
@@ -60,10 +58,12 @@ def run_options() -> dict:
     return {"rate": WATCHABLE if pace == "Watchable" else 0.0, "keep": keep, "name": name}
 
 
-def _live(runs: live.SessionRuns, config: TrainConfig | None, options: dict, alive: bool) -> None:
-    job = runs.active
-    if (job is not None) != alive:
+def _live(
+    runs: live.SessionRuns, config: TrainConfig | None, options: dict, poll: float | None
+) -> None:
+    if train_charts.poll_seconds(runs) != poll:
         st.rerun()
+    job = runs.active
     _buttons(runs, job, config, options)
     if not runs.runs:
         st.info(

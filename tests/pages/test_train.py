@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import live, train_panels
+from pages.ui import live, train_charts, train_panels
 from pgcore.config import ALGORITHMS, PRESETS, TrainConfig
 from pgcore.forks import changeable
 from pgcore.jobs import Lease, TrainingJob
@@ -388,6 +388,20 @@ def test_start_does_nothing_while_a_run_is_going_on(open_train):
         train_panels.start(runs, config, options)
     assert len(runs.runs) == 1
     runs.reset()
+
+
+def test_a_long_run_is_looked_at_less_often(training, open_train, monkeypatch):
+    at = open_train(preset="homework")
+    started(at)
+    runs = at.session_state["session_runs"]
+    assert train_charts.poll_seconds(runs) == train_charts.POLL_SECONDS
+    monkeypatch.setattr(train_charts, "LONG_RUN_SECONDS", runs.active.snapshot().active_seconds)
+    assert train_charts.poll_seconds(runs) == train_charts.LONG_RUN_POLL_SECONDS
+    at.run()
+    assert not at.exception
+    runs.active.stop()
+    runs.runs[-1].job.join(60)
+    assert train_charts.poll_seconds(runs) is None
 
 
 def test_reset(training, open_train):
