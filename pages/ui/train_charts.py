@@ -10,7 +10,7 @@ from pgcore.environments import OFFERED
 from pgcore.jobs import JobSnapshot
 
 POLL_SECONDS = 0.5
-LONG_RUN_SECONDS, LONG_RUN_POLL_SECONDS = 20.0, 1.5
+LONG_RUN_SECONDS, LONG_RUN_POLL_SECONDS = 10.0, 1.5
 """From then on a curve hardly moves in half a second, and the redrawing would keep other tabs of
 the same browser waiting."""
 RETURN_RANGE = {"CartPole-v1": (0.0, 510.0), "Acrobot-v1": (-510.0, 0.0)}

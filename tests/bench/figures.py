@@ -22,6 +22,7 @@ import numpy as np
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import sync_playwright
 
+from pages.ui import train_charts
 from tests.conftest import CHROMIUM, FLAGS, start_server, wait_idle
 from tests.pages import figures
 
@@ -177,12 +178,14 @@ class Bench:
         return page
 
     def train(self) -> Any:
-        """Start a run that outlasts the bench, in a tab of its own; the tab."""
+        """Start a run that outlasts the bench; its tab, once the run is long."""
         page = self.open("train?algorithm=ppo&preset=homework&n_updates=50000")
         page.get_by_text("Full speed", exact=True).click()
         wait_idle(page)
         page.locator(".st-key-start button").click()
         page.get_by_text("Running · update").wait_for(timeout=60_000)
+        # From then on a page looks at it less often; the seconds before are too few for a row.
+        page.wait_for_timeout(1_000 * (train_charts.LONG_RUN_SECONDS + 2))
         return page
 
     def elsewhere(self, tab: Any) -> None:
