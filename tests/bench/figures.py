@@ -152,7 +152,7 @@ def measure_server(page: Any, server: Server) -> list[float]:
     widget.focus()
     target = page.locator(server.watch).first.element_handle()
     page.evaluate(WATCH, [target, "keydown"])
-    for i in range(MOVES // 2 + WARM_UP):
+    for i in range(MOVES + WARM_UP):
         seen = page.evaluate("window.waits.length")
         page.keyboard.press(server.keys[i % 2])
         # A press that changes nothing there (a game that is over) is not counted.
