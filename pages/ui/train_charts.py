@@ -41,9 +41,10 @@ def returns(shown: dict[str, JobSnapshot]) -> None:
 
 def poll_seconds(runs: live.SessionRuns) -> float | None:
     """How often the return chart looks at the active run; None where there is none."""
-    if runs.active is None:
+    job = runs.active  # asked once: a run may end in between
+    if job is None:
         return None
-    long = runs.active.snapshot().active_seconds >= LONG_RUN_SECONDS
+    long = job.snapshot().active_seconds >= LONG_RUN_SECONDS
     return LONG_RUN_POLL_SECONDS if long else POLL_SECONDS
 
 
