@@ -14,12 +14,14 @@ import numpy as np
 
 
 def find(page: Any, key: str) -> Any:
-    """The figure that a page shows as figure.show(key, ...), drawn."""
+    """The figure that a page shows as figure.show(key, ...), with all that was pressed drawn."""
     found = page.locator(f".st-key-{key} .figure")
     found.locator(".plot svg").first.wait_for(state="visible", timeout=60_000)
     page.wait_for_function(
         "element => !!element.dataset.state", arg=found.element_handle(), timeout=60_000
     )
+    # A change is drawn in the next frame: what a test has just pressed is there after it.
+    page.evaluate("() => new Promise(requestAnimationFrame)")
     return found
 
 
