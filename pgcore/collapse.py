@@ -17,7 +17,8 @@ from pgcore.stats import UpdateStats
 from pgcore.symptoms import CERTAIN, RULES, Sign, likely_cause, signs
 
 HALF = 0.5
-"""Less than this share of what a run had gained, from its first level to its best, is a fall."""
+"""Less than this share of what a run had gained, from an untrained agent's level to its best, is a
+fall."""
 CALM = 10
 """Updates without it after which trouble is over, and the next one is news."""
 LOOKBACK = 15
@@ -72,26 +73,27 @@ class _Watch:
         self.config = config
         self.cause = f"Likely cause: {likely_cause(config)}."
         offered = OFFERED.get(config.env_id)
-        self.solved_at = offered.solved_at if offered else None
+        self.solved_at = offered.solved_at if offered else math.nan
+        self.untrained = offered.untrained if offered else math.nan
         self.n_actions = len(offered.actions) if offered else None
         self.window: deque[tuple[float, tuple[float, ...]]] = deque()
         self.ended = 0
-        self.first: float | None = None
         self.best = -math.inf
         self.norms: deque[float] = deque(maxlen=NORMS)
+        self.usual_norm = math.inf
         self.signs: deque[Sign] = deque()
         self.last_seen: dict[str, int] = {}
 
     def see(self, one: UpdateStats) -> list[Incident]:
         """What the next update adds."""
         level = self._level(one)
-        usual_norm = median(self.norms) if len(self.norms) == NORMS else math.inf
-        self.norms.append(one.grad_norm)
-        new = signs(one, self.n_actions, usual_norm)
+        found = signs(one, self.n_actions, self.usual_norm)
+        self._remember(one.grad_norm)
+        new = [sign for sign in found if self._counts(sign, level)]
         self.signs.extend(new)
         while self.signs and self.signs[0].update < one.update - LOOKBACK:
             self.signs.popleft()
-        found = [
+        told = [
             self._incident(one, sign, RULES[sign.rule])
             for sign in new
             if self._is_trouble(sign, level) and self._is_news(sign.rule, one.update)
@@ -100,8 +102,19 @@ class _Watch:
         # recover.
         if self._has_fallen(level) and self.signs and self._is_news("return", one.update):
             assert level is not None
-            found.append(self._fall(one, level, min(self.signs, key=lambda sign: sign.rank)))
-        return found
+            told.append(self._fall(one, level, min(self.signs, key=lambda sign: sign.rank)))
+        return told
+
+    def _remember(self, grad_norm: float) -> None:
+        """The usual norm is the median of NORMS updates where it was largest.
+
+        Not that of the last ones: once a task is solved, the gradient nearly vanishes, and any
+        gradient is many times nothing.
+        """
+        self.norms.append(grad_norm)
+        if len(self.norms) == NORMS:
+            before = self.usual_norm if self.usual_norm < math.inf else 0.0
+            self.usual_norm = max(before, median(self.norms))
 
     def _level(self, one: UpdateStats) -> float | None:
         """The mean return over the last updates in which EPISODES ended; None if not to be trusted.
@@ -115,35 +128,34 @@ class _Watch:
         self.ended += len(one.episode_returns)
         while self.ended - len(self.window[0][1]) >= EPISODES:
             self.ended -= len(self.window.popleft()[1])
-        if self.ended < EPISODES or self.solved_at is None:
+        if self.ended < EPISODES or math.isnan(self.solved_at):
             return None
         mean = math.fsum(each for _, returns in self.window for each in returns) / self.ended
         by_rewards = math.fsum(each for each, _ in self.window) / self.ended
         if mean == 0 or not 1 / AGREE < by_rewards / mean < AGREE:
             return None
-        self.first = mean if self.first is None else self.first
         self.best = max(self.best, mean)
         return mean
 
+    def _counts(self, sign: Sign, level: float | None) -> bool:
+        # While the return is poor for want of learning, or perfect, returns hardly vary, and a
+        # healthy value network explains nothing either.
+        return sign.rule != "explained_variance" or self._has_fallen(level)
+
     def _is_trouble(self, sign: Sign, level: float | None) -> bool:
-        if sign.rule == "entropy":
-            return sign.value < CERTAIN and self._is_poor(level)
-        if sign.rule == "explained_variance":
-            # While the return is poor for want of learning, or perfect, returns hardly vary, and
-            # a healthy value network explains nothing either.
-            return self._has_fallen(level)
-        return True
+        return sign.rule != "entropy" or (sign.value < CERTAIN and self._is_poor(level))
 
     def _is_poor(self, level: float | None) -> bool:
-        if level is None or self.first is None or self.solved_at is None:
-            return False
-        return level < self.first + HALF * (self.solved_at - self.first)
+        return level is not None and level < self._half_way_to(self.solved_at)
 
     def _has_fallen(self, level: float | None) -> bool:
         """It was good once, and less than HALF of what it had gained by then is left."""
-        if level is None or self.first is None or self._is_poor(self.best):
+        if level is None or self._is_poor(self.best):
             return False
-        return level < self.first + HALF * (self.best - self.first)
+        return level < self._half_way_to(self.best)
+
+    def _half_way_to(self, level: float) -> float:
+        return self.untrained + HALF * (level - self.untrained)
 
     def _is_news(self, rule: str, update: int) -> bool:
         before = self.last_seen.get(rule, -math.inf)
@@ -151,10 +163,10 @@ class _Watch:
         return update - before > CALM
 
     def _fall(self, one: UpdateStats, level: float, cause: Sign) -> Incident:
-        assert self.first is not None
         text = f"the return fell from {self.best:.0f} to {level:.0f}; before it"
-        threshold = self.first + HALF * (self.best - self.first)
-        sign = Sign("return", one.update, level, threshold, f"{text}, {cause.phrase}")
+        sign = Sign(
+            "return", one.update, level, self._half_way_to(self.best), f"{text}, {cause.phrase}"
+        )
         return self._incident(one, sign, RULES[cause.rule])
 
     def _incident(self, one: UpdateStats, sign: Sign, chapter: str) -> Incident:

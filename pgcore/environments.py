@@ -52,6 +52,8 @@ class Environment:
     title: str
     solved_at: float
     """Mean return of 100 episodes from which the environment counts as solved."""
+    untrained: float
+    """Mean return of actions drawn uniformly: where an untrained agent begins."""
     step_seconds: float
     """Simulated time of one step, for playing back at real speed."""
     observations: tuple[Quantity, ...]
@@ -67,6 +69,7 @@ OFFERED: dict[str, Environment] = {
             "CartPole-v1",
             "CartPole: balance a pole on a cart",
             solved_at=475.0,
+            untrained=22.0,
             step_seconds=0.02,
             observations=(
                 Quantity("cart position", "m"),
@@ -81,6 +84,7 @@ OFFERED: dict[str, Environment] = {
             "Acrobot-v1",
             "Acrobot: swing a two-link arm above the line",
             solved_at=-100.0,
+            untrained=-500.0,
             step_seconds=0.2,
             observations=(
                 Quantity("cos of first angle", ""),

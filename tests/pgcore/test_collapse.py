@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from pgcore.collapse import CALM, EPISODES, NORMS, Incident, diagnose
 from pgcore.config import ALGORITHMS, TrainConfig
+from pgcore.environments import OFFERED
+from pgcore.evaluate import evaluate
 from pgcore.stats import UpdateStats
 from pgcore.symptoms import CERTAIN, KL_JUMP, RULES, WORSE, likely_cause
 from pgcore.train import Trainer
@@ -66,7 +68,7 @@ def test_nothing_to_say():
 @pytest.mark.parametrize(
     ("meter", "below", "above", "rule"),
     [
-        ("approx_kl", KL_JUMP, 0.11, "kl"),
+        ("approx_kl", KL_JUMP, KL_JUMP + 0.01, "kl"),
         ("ratio_spread", 1.0, 1.01, "ratio_spread"),
         ("approx_kl", None, math.inf, "kl"),
         ("ratio_spread", None, math.nan, "ratio_spread"),
@@ -85,10 +87,17 @@ def test_a_burst_of_the_gradient_needs_updates_to_compare_with():
     assert rules(run([20] * 30, u5={"grad_norm": 50.0})) == []
     (found,) = diagnose(run([20] * 30, u20={"grad_norm": 50.0}), CONFIG)
     assert (found.rule, found.update, found.value) == ("grad_norm", 20, 100)
-    assert rules(run([20] * 30, u20={"grad_norm": 14.9})) == []
+    assert rules(run([20] * 30, u20={"grad_norm": 9.9})) == []
     dead = {f"u{i}": {"grad_norm": 0.0} for i in range(1, 20)}
     assert rules(run([20] * 30, **dead)) == []
     assert NORMS < 20
+
+
+def test_next_to_nothing_every_gradient_is_large():
+    """A solved task leaves no gradient; the rest of the run says what is usual."""
+    solved = {f"u{i}": {"grad_norm": 0.001} for i in range(20, 40)}
+    assert rules(run([20] * 45, **solved, u40={"grad_norm": 0.5})) == []
+    assert rules(run([20] * 45, **solved, u40={"grad_norm": 11.0})) == [("grad_norm", 40)]
 
 
 def test_a_certain_policy_is_trouble_while_its_return_is_poor():
@@ -108,6 +117,8 @@ def test_a_value_network_worse_than_a_constant_is_trouble_after_a_fall():
     assert rules(run([20] * 6, u4=worse)) == []
     assert rules(run(GOOD + [500] * 9, u12=worse)) == []
     assert rules(run([*GOOD, 100, 100], u7=worse)) == [("explained_variance", 7), ("return", 7)]
+    # Before the fall, where returns hardly varied, it explains nothing.
+    assert rules(run([*GOOD, 500, 100], u7=worse)) == []
 
 
 def test_a_fall_is_told_with_its_cause():
@@ -272,6 +283,15 @@ def test_a_good_agent_falls():
 # Healthy runs -------------------------------------------------------------------------------------
 
 
+def whole(config: TrainConfig) -> tuple[tuple[UpdateStats, ...], float]:
+    """A run, and how far it led from an untrained agent's return (0) to a solved one (1)."""
+    trainer = Trainer(config)
+    stats = tuple(trainer.run())
+    env = OFFERED[config.env_id]
+    achieved = evaluate(trainer.agent, config.env_id).mean
+    return stats, (achieved - env.untrained) / (env.solved_at - env.untrained)
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_healthy_runs_are_silent(algorithm):
     updates = {"ppo": 30, "reinforce": 15}.get(algorithm, 25)
@@ -280,19 +300,31 @@ def test_healthy_runs_are_silent(algorithm):
         assert diagnose(trained(config, updates), config) == ()
 
 
-def test_a_dip_that_a_healthy_run_recovers_from():
-    """GAE's seed 2 loses three quarters of its return after update 38, and comes back."""
-    config = TrainConfig.fast("gae", seed=2)
-    assert diagnose(trained(config, 50), config) == ()
+@pytest.mark.parametrize(("algorithm", "seed"), [("gae", 2), ("gae", 8), ("gae", 9), ("vpg", 5)])
+def test_a_dip_that_a_healthy_run_recovers_from(algorithm, seed):
+    """These lose more than half of their return once they were good, and come back."""
+    config = TrainConfig.fast(algorithm, seed=seed)
+    stats, learned = whole(config)
+    assert learned > 0.9
+    assert diagnose(stats, config) == ()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1"])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_whole_healthy_runs_are_silent(algorithm, env_id):
+def test_whole_runs_that_learn_are_silent_and_those_that_never_did_are_told(algorithm, env_id):
+    healthy = []
     for seed in range(20 if env_id == "CartPole-v1" else 5):
         config = TrainConfig.fast(algorithm, seed=seed, env_id=env_id)
-        assert diagnose(tuple(Trainer(config).run()), config) == (), seed
+        stats, learned = whole(config)
+        told = diagnose(stats, config)
+        if learned > 0.9:
+            assert told == (), seed
+            healthy.append(seed)
+        elif learned < 0.01:
+            assert told, seed
+    # The fast presets are made for CartPole; GAE's learns Acrobot for 1 seed of these 5.
+    assert len(healthy) >= (19 if env_id == "CartPole-v1" else 1)
 
 
 @pytest.mark.slow
@@ -300,7 +332,10 @@ def test_whole_healthy_runs_are_silent(algorithm, env_id):
 def test_the_homework_is_silent(algorithm):
     for seed in range(3):
         config = TrainConfig.homework(algorithm, seed=seed)
-        assert diagnose(tuple(Trainer(config).run()), config) == (), seed
+        stats, learned = whole(config)
+        assert diagnose(stats, config) == (), seed
+        # Of 250 iterations only PPO's are enough; the others are on their way.
+        assert learned > (0.9 if algorithm == "ppo" else 0.4), seed
 
 
 def test_incidents_are_frozen():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import gymnasium as gym
@@ -22,6 +23,24 @@ from tests.pgcore import toys
 )
 def test_sizes(env_id, expected):
     assert sizes(env_id) == expected
+
+
+@pytest.mark.parametrize(("env_id", "episodes"), [("CartPole-v1", 1000), ("Acrobot-v1", 20)])
+def test_where_an_untrained_agent_begins(env_id, episodes):
+    env = gym.make(env_id)
+    env.action_space.seed(0)
+    returns = []
+    for seed in range(episodes):
+        env.reset(seed=seed)
+        rewards, over = [], False
+        while not over:
+            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            rewards.append(reward)
+            over = terminated or truncated
+        returns.append(sum(rewards))
+    env.close()
+    error = np.std(returns) / math.sqrt(episodes)
+    assert OFFERED[env_id].untrained == pytest.approx(np.mean(returns), abs=3 * error + 0.5)
 
 
 def test_cartpole_steps_in_its_own_vectorised_class_and_others_in_sync():
