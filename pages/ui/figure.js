@@ -231,7 +231,7 @@ class Figure {
       words,
     ]);
     for (let i = begins[cell]; i < begins[cell + 1]; i++) {
-      const row = {};
+      const row = { _place: i - begins[cell] };
       for (const [name, values, words] of columns) {
         row[name] = words ? words[values[i]] : values[i];
       }

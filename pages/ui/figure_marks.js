@@ -18,7 +18,8 @@ function shown(value, format) {
 // The pointer on a plot: the value under it, or a column of the mark under it.
 function follow(figure, { view, plot, box }) {
   const channels = Object.entries(plot.drag);
-  if (!channels.length && !Object.keys(plot.pick).length) return;
+  const picks = Object.entries(plot.pick);
+  if (!channels.length && !picks.length) return;
   box.classList.add(plot.drag.y ? "drag-xy" : plot.drag.x ? "drag-x" : "pick");
   let down = false;
   let row;
@@ -38,9 +39,10 @@ function follow(figure, { view, plot, box }) {
       const wanted = invert(view.scale(channel), at[channel]);
       if (name && wanted !== undefined) put(name, wanted);
     }
+    if (!picks.length) return;
     const under = box.getRootNode().elementFromPoint(event.clientX, event.clientY);
     const datum = under?.__data__?.datum;
-    for (const [name, column] of Object.entries(plot.pick)) {
+    for (const [name, column] of picks) {
       if (datum && column in datum) put(name, datum[column]);
     }
   };

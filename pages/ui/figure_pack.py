@@ -17,6 +17,9 @@ import streamlit as st
 from pages.ui.controls import Control
 from pages.ui.figure_parts import Figure, Panel, Plot, Rows, Sweep
 
+_ONE_A_ROW = {"point", "rule", "rect", "bar", "text", "image"}
+"""Kinds of mark of which every row of the table is one; a line or an area is one mark of all."""
+
 
 def build(
     controls: Sequence[Control],
@@ -206,6 +209,7 @@ def _plot(plot: Plot | Panel, tables: Collection[str]) -> dict[str, Any]:
     spec = plot.chart.to_dict(validate=False)
     for key in ("$schema", "config", "width"):
         spec.pop(key, None)
+    _reuse_marks(spec)
     named = _named(spec)
     if unknown := named - set(tables):
         raise ValueError(f"a chart reads {sorted(unknown)}, which is none of the tables.")
@@ -219,6 +223,21 @@ def _plot(plot: Plot | Panel, tables: Collection[str]) -> dict[str, Any]:
         "width": plot.width,
         "aspect": plot.aspect,
     }
+
+
+def _reuse_marks(spec: dict[str, Any], data: Any = None) -> None:
+    """Draw the first row of a table with the same mark before and after a change, and so on.
+
+    Vega otherwise removes every mark of a table that changes and makes new ones, which takes longer
+    than all else in the frame of a drag. figure.js numbers the rows.
+    """
+    data = spec.get("data", data)
+    for layer in spec.get("layer", ()):
+        _reuse_marks(layer, data)
+    mark = spec.get("mark", {})
+    kind = mark if isinstance(mark, str) else mark.get("type")
+    if kind in _ONE_A_ROW and isinstance(data, dict) and set(data) == {"name"}:
+        spec.setdefault("encoding", {})["key"] = {"field": "_place"}
 
 
 def _named(spec: Any) -> set[str]:

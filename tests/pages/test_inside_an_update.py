@@ -277,6 +277,24 @@ def test_play_step_press_a_dot_read_its_sentence(open_page):
 
 
 @pytest.mark.browser
+def test_the_next_step_moves_the_dots_that_are_there(open_page):
+    """New marks for every frame of a drag took longer than all else in it."""
+    page = open_page("inside_an_update?update=3&step=1")
+    wait_idle(page, 120_000)
+    find_dots = ".st-key-microscope .figure .dots_marks path"
+    page.locator(find_dots).first.wait_for(state="attached")
+    dots = page.locator(find_dots).element_handles()
+    before = [dot.get_attribute("transform") for dot in dots]
+    figures.slider(page, KEY, "step").press("ArrowRight")
+    assert figures.state(page, KEY)["step"] == "2"
+    shown = page.locator(find_dots).evaluate_all("dots => dots.map(dot => dot.isConnected)")
+    kept = [dot.evaluate("dot => dot.isConnected") for dot in dots]
+    assert sum(kept) == min(len(dots), len(shown)) > 100
+    after = [dot.get_attribute("transform") for dot, here in zip(dots, kept, strict=True) if here]
+    assert sum(now != then for now, then in zip(after, before, strict=False)) > 100
+
+
+@pytest.mark.browser
 def test_files_to_take_along_and_the_walk_goes_forward_and_back(open_page):
     page = open_page("inside_an_update?run=PPO+fast&update=2&stage=5")
     wait_idle(page, 120_000)
