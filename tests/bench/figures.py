@@ -13,7 +13,6 @@ frames a second, so an event waits up to 17 ms for its frame and that frame is s
 from __future__ import annotations
 
 import argparse
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +55,8 @@ class Server:
     widget: str
     watch: str
     keys: tuple[str, str] = ("ArrowRight", "ArrowLeft")
+    again: str = ""
+    """What to click once a press changes nothing any more: a game is over."""
 
 
 MEASURED: tuple[Drag | Server, ...] = (
@@ -63,7 +64,12 @@ MEASURED: tuple[Drag | Server, ...] = (
     Drag("mdp", "values", (0.1, 0.5), (0.95, 0.5), plot=1),
     Drag("mdp", "strip", (0.1, 0.5), (0.95, 0.5)),
     Drag("mdp", "cartpole", (0.1, 0.5), (0.9, 0.5)),
-    Server("mdp?speed=one push at a time", ".st-key-game .game", ".st-key-game .trip"),
+    Server(
+        "mdp?speed=one push at a time",
+        ".st-key-game .game",
+        ".st-key-game .trip",
+        again=".st-key-game .again",
+    ),
     Drag("log_probs", "policy-3", (0.3, 0.15), (0.9, 0.15)),
     Drag("log_probs", "coin"),
     Drag("log_probs", "underflow", (0.2, 0.5), (0.9, 0.5)),
@@ -156,8 +162,12 @@ def measure_server(page: Any, server: Server) -> list[float]:
         seen = page.evaluate("window.waits.length")
         page.keyboard.press(server.keys[i % 2])
         # A press that changes nothing there (a game that is over) is not counted.
-        with contextlib.suppress(PlaywrightTimeout):
+        try:
             page.wait_for_function("seen => window.waits.length > seen", arg=seen, timeout=2_000)
+        except PlaywrightTimeout:
+            if server.again:
+                page.locator(server.again).click()
+                widget.focus()
         wait_idle(page)
         page.wait_for_timeout(200)
     return page.evaluate("window.waits")[WARM_UP:]
