@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import struct
 from typing import Any
 
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import chapter
@@ -278,13 +280,27 @@ def press(page: Any, name: str) -> None:
         .filter(has_text=re.compile(f"^{name}$"))
         .last
     )
-    letter.scroll_into_view_if_needed()  # and stands still: the page may be growing above it
-    box = letter.bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     buttons = page.locator("[data-testid=stButtonGroup] button", has_text=name)
     chosen = buttons.and_(page.locator("[aria-pressed=true], [aria-checked=true]"))
-    chosen.wait_for(timeout=20_000)
+    letter.scroll_into_view_if_needed()
+    for patience in (5_000, 5_000, 20_000):
+        stand_still(page, letter)
+        box = letter.bounding_box()
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        # A page that is still growing moves the mark away from under the pointer.
+        with contextlib.suppress(PlaywrightTimeout):
+            chosen.wait_for(timeout=patience)
+            break
+    assert chosen.count() == 1
     wait_idle(page)
+
+
+def stand_still(page: Any, locator: Any) -> None:
+    """Until an element is where it was 200 ms before."""
+    before = None
+    while (now := locator.bounding_box()) != before:
+        before = now
+        page.wait_for_timeout(200)
 
 
 @pytest.mark.browser
