@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import charts, controls, figure, figure_pack
-from tests.conftest import ROOT, start_server
+from tests.conftest import ROOT, start_server, wait_idle
 from tests.pages import figures
 
 X = controls.slider("x", "X", 0.0, 1.0, 0.1, default=0.5)
@@ -194,6 +194,9 @@ def test_a_figure_follows_the_theme_and_the_width(open_page):
     assert title.get_attribute("fill") == "#111111"
     figures.drag(page, "clip", (0.5, 0.5), (0.3, 0.5))
     ratio = figures.state(page, "clip")["ratio"]
+    # The server hears of it 150 ms after the release; a change of theme may build the figure anew.
+    figures.wait_url(page, "ratio", ratio)
+    wait_idle(page)
     page.emulate_media(color_scheme="dark")
     light = "e => e.querySelector('.role-axis-title text')?.getAttribute('fill') === '#F2F2F2'"
     root = figures.find(page, "clip").element_handle()
